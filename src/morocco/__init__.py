@@ -1,0 +1,3 @@
+"""MOROCCO: what a language model costs to run."""
+
+__version__ = "2.0.0"
