@@ -2,8 +2,8 @@
 
 What other parts call:
 
-``morocco.charts.plot.plot_model(results, model, tasks=None, out=None, formats=FORMATS) -> list[Path]``
-    Timelines of every run of one model, one chart a task, in one process:
+``morocco.charts.plot.plot_model(results, model, tasks=None, out=None, formats=FORMATS)``
+    -> list[Path]. Timelines of every run of one model, one chart a task, in one process:
     ``<results>/plots/<model>/<task>.{json,svg,png,html}``.
 ``morocco.charts.plot.plot_logs(paths, image) -> None``
     The first MOROCCO's ``plot``: run logs in, one picture out; the suffix says which format.
