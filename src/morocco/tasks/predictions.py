@@ -33,6 +33,7 @@ from morocco.tasks.registry import Task
 MAX_LINE_BYTES = 2**20
 SHOWN = 3  # faults of a kind that a detail names; the rest are counted
 _SURPLUS_LINES = 1000  # lines beyond the input's count that are still looked at
+_MAX_LINES = 1_000_000  # of a predictions file of any origin
 _CHUNK = 2**20
 
 # MuSeRC: {question idx: {answer idx: 0 or 1}}
@@ -126,7 +127,8 @@ def check_predictions(task: Task, input_path: Path, output_path: Path) -> Predic
     got: list[tuple[int, Prediction]] = []
     try:
         with open(output_path, "rb") as file:
-            lines, bad = _read_output(task, file, expected, faults, got)
+            most = expected.records + _SURPLUS_LINES
+            lines, bad = _read_output(task, file, expected, faults, got, most=most)
     except OSError as error:
         raise MoroccoError(f"cannot be read: {error.strerror}", place=str(output_path)) from error
     _compare_counts(expected, Counter(idx for idx, _ in got), lines, bad, faults)
@@ -134,14 +136,44 @@ def check_predictions(task: Task, input_path: Path, output_path: Path) -> Predic
     reasons = faults.reasons()
     if reasons:
         return PredictionCheck(reasons, None, {}, lines, expected.records)
-    first: dict[int, Prediction] = {}
-    unstable = set()
-    for idx, label in got:
-        if first.setdefault(idx, label) != label:
-            unstable.add(idx)
+    first, inconsistent = _first_of_each(got)
     return PredictionCheck(
-        (), predictions_sha256(got), first, lines, expected.records, len(unstable)
+        (), predictions_sha256(got), first, lines, expected.records, inconsistent
     )
+
+
+def read_predictions(
+    task: Task, split_path: Path, predictions_path: Path
+) -> tuple[dict[int, Prediction], int]:
+    """Predictions for a split by idx, and how many idx came again with another label.
+
+    For files of any origin: an idx may be missing or come again (an input cycled beyond the
+    split; its first label counts), everything else is held to ``check_predictions``. Raises
+    MoroccoError that names the lines and idx at fault.
+    """
+    expected = _read_input(task, split_path)
+    faults = _Faults()
+    got: list[tuple[int, Prediction]] = []
+    try:
+        with open(predictions_path, "rb") as file:
+            lines, _ = _read_output(task, file, expected, faults, got, most=_MAX_LINES)
+    except OSError as error:
+        raise MoroccoError(
+            f"cannot be read: {error.strerror}", place=str(predictions_path)
+        ) from error
+    if lines > _MAX_LINES:
+        faults.add("prediction_count", f"{lines} lines, more than {_MAX_LINES}")
+    if reasons := faults.reasons():
+        raise MoroccoError(
+            "; ".join(reason.detail for reason in reasons), place=str(predictions_path)
+        )
+    return _first_of_each(got)
+
+
+def _first_of_each(got: list[tuple[int, Prediction]]) -> tuple[dict[int, Prediction], int]:
+    first: dict[int, Prediction] = {}
+    other = {idx for idx, label in got if first.setdefault(idx, label) != label}
+    return first, len(other)
 
 
 def predictions_sha256(predictions: Iterable[tuple[int, Prediction]]) -> str:
@@ -214,12 +246,14 @@ def _read_output(
     expected: _Expected,
     faults: _Faults,
     got: list[tuple[int, Prediction]],
+    *,
+    most: int,
 ) -> tuple[int, int]:
     """Parse prediction lines into ``got``; return (lines, lines that were no prediction)."""
     nested = task.key == "muserc"
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_MusercLine if nested else _Line)
     lines = bad = 0
-    for number, line in _bounded_lines(file, expected.records + _SURPLUS_LINES):
+    for number, line in _bounded_lines(file, most):
         lines = number
         if line is None:
             faults.add("prediction_format", f"line {number}: longer than {MAX_LINE_BYTES} bytes")
@@ -323,6 +357,8 @@ def _compare_counts(
         text = f"{lines} predictions for {expected.records} records"
         parts = [text, *_named("missing", missing), *_named("surplus", surplus)]
         faults.add("prediction_count", ", ".join(parts))
+    if lines > expected.records + _SURPLUS_LINES:
+        return  # not all were looked at
     for idx, times in sorted(surplus.items())[:SHOWN]:
         text = f"idx {idx} comes {expected.counts[idx] + times} times, not {expected.counts[idx]}"
         faults.add("prediction_idx", text)
