@@ -166,6 +166,13 @@ class GpuDevice:
     throttle_reasons: tuple[str, ...] = ()
     foreign_processes: int | None = None
     absent: dict[str, str] = field(default_factory=dict)  # field -> reason code
+    mig: int | None = None  # number of the MIG device within GPU `index`
+    energy_source: str | None = None  # "counter", or "power": integrated power readings
+    # the driver's own peak of each process, summed; only where accounting mode was on already
+    accounting_peak_bytes: int | None = None
+    foreign_ram_peak_bytes: int | None = None
+    idle_used_bytes: int | None = None  # whole device, before the run
+    missed: dict[str, int] = field(default_factory=dict)  # field -> samples that did not give it
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,11 @@ class Gpu:
     devices: tuple[GpuDevice, ...]
     simulated: bool = False  # a scripted driver: never on a leaderboard
     absent: dict[str, str] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()  # gpu_lost, foreign_gpu, throttled
+    nvml: str | None = None  # version of the management library
+    samples: int = 0
+    sample_seconds_mean: float | None = None  # wall time of one look at all devices
+    sample_seconds_max: float | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +201,7 @@ class Noise:
     throttled_seconds: float | None
     load_before: float | None  # 1-minute load average at the start
     absent: dict[str, str] = field(default_factory=dict)
+    thermal_events: int | None = None  # null: the kernel has no such counter (virtual machines)
 
 
 @dataclass(frozen=True)
