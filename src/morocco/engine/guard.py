@@ -1,0 +1,94 @@
+"""A run's guard: a tiny process that cleans up if the harness dies, even by SIGKILL.
+
+It sleeps on a pipe whose other end the harness holds. A clean run says so and the guard leaves;
+if the pipe just breaks, the guard removes the container, its cgroup and the run's scratch folder.
+It is forked before any thread exists and speaks plain HTTP to the engine's socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from morocco.sampling.cgroup import remove_tree
+
+_PATIENCE_SECONDS = 120  # an engine that restarts in mid-run is back within this
+_DONE = b"d"
+
+
+@contextlib.contextmanager
+def guarded(container: str, cgroup_folders: list[Path], scratch: Path) -> Iterator[None]:
+    """Guard a block; leaving it (also by an exception) tells the guard that we cleaned up."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _guard(read_end, write_end, container, cgroup_folders, scratch)
+    os.close(read_end)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.write(write_end, _DONE)
+        os.close(write_end)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def _guard(
+    read_end: int, write_end: int, container: str, cgroup_folders: list[Path], scratch: Path
+) -> None:
+    """Body of the guard process; never returns."""
+    try:
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.close(write_end)
+        # Held descriptors would keep the machine lock and the sockets of the dead harness alive.
+        os.closerange(3, read_end)
+        os.closerange(read_end + 1, 4096)
+        if os.read(read_end, 1) != _DONE:
+            _clean_up(container, cgroup_folders, scratch)
+    finally:
+        os._exit(0)
+
+
+def _clean_up(container: str, cgroup_folders: list[Path], scratch: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _remove(container) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    remove_tree(cgroup_folders)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def engine_socket() -> str | None:
+    """Path of the engine's unix socket; None where it is reached another way."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    return host.removeprefix("unix://") if host.startswith("unix://") else None
+
+
+def _remove(container: str) -> bool:
+    """Ask the engine to remove; True when the container is gone."""
+    path = engine_socket()
+    if path is None:
+        return True
+    connection = http.client.HTTPConnection("localhost", timeout=30)
+    try:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(30)
+        connection.sock.connect(path)
+        connection.request("DELETE", f"/containers/{container}?force=1&v=1")
+        return connection.getresponse().status in {204, 404}
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

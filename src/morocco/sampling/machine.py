@@ -1,0 +1,68 @@
+"""What machine this is: the part of a record that says which numbers may be compared."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import socket
+from pathlib import Path
+
+from morocco import __version__
+from morocco.formats.record import Harness, Machine
+from morocco.sampling.cgroup import detect_layout
+
+
+def describe_machine(
+    engine: str | None, gpus: tuple[str, ...] = (), gpu_driver: str | None = None
+) -> Machine:
+    layout = detect_layout()
+    return Machine(
+        hostname=socket.gethostname(),
+        cpu=_cpu_model(),
+        cores=os.cpu_count() or 1,
+        ram_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        gpus=gpus,
+        gpu_driver=gpu_driver,
+        kernel=platform.release(),
+        engine=engine,
+        cgroup_version=layout.version if layout else None,
+        governor=_governor(),
+        python=platform.python_version(),
+    )
+
+
+@functools.cache
+def describe_harness() -> Harness:
+    return Harness(version=__version__, commit=_commit(Path(__file__).parent))
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.machine()
+
+
+def _governor() -> str | None:
+    try:
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+    except OSError:
+        return None
+
+
+def _commit(folder: Path) -> str | None:
+    """Commit of the checkout that measures, with "+" where tracked files were changed."""
+    import subprocess
+
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    try:
+        done = subprocess.run(
+            [*command, "--exclude=*"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
