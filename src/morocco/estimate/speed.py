@@ -132,11 +132,11 @@ def _estimate(
         f"{what} differs by {difference.value:.4g} ± {difference.half_width:.2g} between "
         f"{input_size} and {init_size} records, wanted ± {100 * bound:.3g} %"
     )
-    advice = (
-        f"about {needed} records would resolve it"
-        if needed
-        else "a longer input alone would not resolve it: repeat more often on a quieter machine"
-    )
+    if needed:
+        advice = f"about {needed} records would resolve it"
+    else:
+        repeats = _needed_repeats(difference, bound, max(len(init_values), len(load_values)))
+        advice = f"the spread grows with the work: repeat more often{repeats}, on a quieter machine"
     return replace(
         missing, low=low, high=high, reason=f"{seen}; {advice}", needed_input_size=needed
     )
@@ -193,6 +193,13 @@ def needed_input_size(
             return max(round_up(init_size + math.ceil(records * growth)), round_up(input_size + 1))
         growth *= 1.02
     return None
+
+
+def _needed_repeats(difference: Interval, bound: float, n: int) -> str:
+    """The interval narrows as 1/√n."""
+    if difference.value <= 0:
+        return ""
+    return f" (about {math.ceil(n * (difference.relative_half_width / bound) ** 2) + 1} runs each)"
 
 
 def _spread_parts(
