@@ -56,7 +56,7 @@ def execute(
             seconds = time.monotonic() - monotonic
             step = time.time() - wall - seconds
             after = read_machine_state()
-            totals = read_totals(cgroup, sampler)
+            totals = read_totals(cgroup, sampler, outcome.started_at)
             throttled = cgroup.throttled_seconds() if cgroup else None
     finally:
         if cgroup is not None:
@@ -73,9 +73,9 @@ def execute(
     )
 
 
-def read_totals(cgroup: CgroupParent | None, sampler: Sampler) -> Totals:
+def read_totals(cgroup: CgroupParent | None, sampler: Sampler, started_at: float | None) -> Totals:
     """Exact totals after the exit; what cannot be had is null with its reason."""
-    peaks = sampler.peaks
+    peaks = sampler.peaks(started_at)
     absent: dict[str, str] = {}
     if cgroup is None:
         no_cgroup = "no cgroup v1 or v2 is mounted at /sys/fs/cgroup"

@@ -91,8 +91,13 @@ def _judge(
             harness_seconds=seconds,
             step_seconds=execution.step_seconds,
         )
+        sampler = execution.sampler
         log = frame_samples(
-            execution.sampler.samples, started, finished, execution.totals.cpu_seconds
+            sampler.samples,
+            started,
+            finished,
+            sampler.cpu_at(started),
+            execution.totals.cpu_seconds,
         )
     record = RunRecord(
         id=job.run,

@@ -146,7 +146,8 @@ class CgroupParent:
         if folder is None:
             return []
         try:
-            return [Path(path) for path, _, _ in os.walk(folder) if Path(path) != folder]
+            with os.scandir(folder) as entries:
+                return [Path(entry.path) for entry in entries if entry.is_dir()]
         except OSError:
             return []
 

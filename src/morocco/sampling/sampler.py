@@ -1,13 +1,16 @@
 """The sampler: a thread that reads a run's counters at fixed rates, from before its start on.
 
-Three clocks in one loop: anonymous memory at ``rate_hz`` (a 20 ms peak is seen whole at 100 Hz),
-the log line at ``log_hz``, PSS and GPU on their own slower ones (PSS walks page tables).
+Three clocks in one loop: cgroup counters at ``rate_hz`` (a 20 ms peak is seen whole at 100 Hz),
+the log line and the GPUs at ``log_hz``, and PSS at ``pss_hz`` or, where it is cheap, more often:
+reading it walks page tables (11 ms a GiB), so its pace is what keeps it below a share of a core.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +36,31 @@ class GpuSource(Protocol):
     def read(self, pids: frozenset[int]) -> GpuReading: ...
 
 
+_PSS_CORE_SHARE = 0.005  # of a core that reading PSS may use
+_PSS_FASTEST_SECONDS = 0.02
+_EDGE_TICKS = 300  # 3 s at 100 Hz: the start and exit lie well within
+
+
+@dataclass
+class Peak:
+    """A running maximum that keeps its first values, so that the start can be set afterwards."""
+
+    largest: int | None = None
+    first: list[tuple[float, int]] = field(default_factory=list)  # s since the epoch, value
+
+    def take(self, value: int) -> None:
+        if len(self.first) < _EDGE_TICKS:
+            self.first.append((time.time(), value))
+        else:
+            self.largest = max(self.largest or 0, value)
+
+    def since(self, started_at: float | None) -> int | None:
+        known = [value for moment, value in self.first if moment >= (started_at or 0.0)]
+        known += [self.largest] if self.largest is not None else []
+        # A run shorter than the pause between two looks: the set-up process bounds it from above.
+        return max(known) if known else max((value for _, value in self.first), default=None)
+
+
 @dataclass(frozen=True)
 class Peaks:
     """Largest values seen, bytes."""
@@ -43,6 +71,17 @@ class Peaks:
     pss_refused: bool  # the kernel did not let us read a process's map
 
 
+@dataclass(frozen=True)
+class CpuSample:
+    """A look at the run; CPU time as the counter gives it, from which the log's rates are made."""
+
+    timestamp: float
+    cpu_seconds: float | None
+    ram: int | None
+    gpu_usage: float | None
+    gpu_ram: int | None
+
+
 @dataclass
 class Sampler:
     """Samples one run between ``start()`` and ``stop()``; results are valid after ``stop()``."""
@@ -50,18 +89,22 @@ class Sampler:
     cgroup: CgroupParent | None
     rates: SamplingRates
     gpu: GpuSource | None = None
-    samples: list[Sample] = field(default_factory=list)
-    _anon_peak: int | None = None
-    _pss_peak: int | None = None
+    samples: list[CpuSample] = field(default_factory=list)
+    _anon: Peak = field(default_factory=lambda: Peak())
+    _pss: Peak = field(default_factory=lambda: Peak())
+    _processes: Peak = field(default_factory=lambda: Peak())
     _pss_last: int | None = None
     _anon_last: int | None = None
-    _processes_peak: int | None = None
     _pss_refused: bool = False
+    _pss_seconds: float = 0.0
     _ticks: int = 0
     _pss_ticks: int = 0
     _longest_gap: float = 0.0
     _cpu_seconds: float = 0.0
-    _cpu_last: tuple[float, float] | None = None
+    _cpu_first_ticks: list[tuple[float, float]] = field(default_factory=list)
+    _cpu_last_ticks: deque[tuple[float, float]] = field(
+        default_factory=lambda: deque(maxlen=_EDGE_TICKS)
+    )
     _gpu_last: tuple[float | None, int | None] = (None, None)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -75,9 +118,14 @@ class Sampler:
         if self._thread:
             self._thread.join()
 
-    @property
-    def peaks(self) -> Peaks:
-        return Peaks(self._anon_peak, self._pss_peak, self._processes_peak, self._pss_refused)
+    def peaks(self, started_at: float | None) -> Peaks:
+        """Peaks since ``started_at``: before, the engine's own set-up process is in the cgroup."""
+        return Peaks(
+            self._anon.since(started_at),
+            self._pss.since(started_at),
+            self._processes.since(started_at),
+            self._pss_refused,
+        )
 
     def summary(self) -> Sampling:
         return Sampling(
@@ -92,9 +140,7 @@ class Sampler:
     def _loop(self) -> None:
         period = 1 / self.rates.rate_hz
         begin = last = time.monotonic()
-        next_log = begin
-        # Processes show their size only after a moment: the first look comes early, then at pss_hz.
-        next_pss = begin + 0.15
+        next_log = next_pss = begin
         tick = 0
         while not self._stop.is_set():
             now = time.monotonic()
@@ -103,7 +149,8 @@ class Sampler:
             self._tick()
             if now >= next_pss:
                 self._look_at_processes()
-                next_pss = max(next_pss + 1 / self.rates.pss_hz, time.monotonic())
+                pause = max(self._pss_seconds / _PSS_CORE_SHARE, _PSS_FASTEST_SECONDS)
+                next_pss = time.monotonic() + min(pause, 1 / self.rates.pss_hz)
             if now >= next_log:
                 self._log(time.time())
                 next_log = max(next_log + 1 / self.rates.log_hz, now)
@@ -113,10 +160,18 @@ class Sampler:
 
     def _tick(self) -> None:
         self._ticks += 1
-        anon = self.cgroup.anon_bytes() if self.cgroup else None
+        if self.cgroup is None:
+            return
+        self._take_anon(self.cgroup.anon_bytes())
+        cpu = self.cgroup.cpu_seconds()
+        if cpu is not None:
+            edge = self._cpu_first_ticks
+            (edge if len(edge) < _EDGE_TICKS else self._cpu_last_ticks).append((time.time(), cpu))
+
+    def _take_anon(self, anon: int | None) -> None:
         if anon is not None:
             self._anon_last = anon
-            self._anon_peak = max(self._anon_peak or 0, anon)
+            self._anon.take(anon)
 
     def _look_at_processes(self) -> None:
         if self.cgroup is None:
@@ -125,53 +180,71 @@ class Sampler:
         if not pids:
             return
         self._pss_ticks += 1
-        self._processes_peak = max(self._processes_peak or 0, len(pids))
+        self._processes.take(len(pids))
+        begin = time.monotonic()
         reading = read_pss(pids)
+        self._pss_seconds = time.monotonic() - begin
         self._pss_refused |= reading.refused > 0
         if reading.total_bytes is not None and not reading.refused:
             self._pss_last = reading.total_bytes
-            self._pss_peak = max(self._pss_peak or 0, reading.total_bytes)
+            self._pss.take(reading.total_bytes)
+            # The kernel brings cgroup statistics up to date late for small changes (some MiB);
+            # the processes' own maps are exact.
+            self._take_anon(reading.anon_bytes)
 
     def _log(self, timestamp: float) -> None:
         if self.gpu is not None:
             reading = self.gpu.read(self.cgroup.pids() if self.cgroup else frozenset())
             self._gpu_last = (reading.gpu_usage, reading.gpu_ram)
-        usage = None
         cpu = self.cgroup.cpu_seconds() if self.cgroup else None
-        if cpu is not None:
-            if self._cpu_last is not None and timestamp > self._cpu_last[0]:
-                usage = max(0.0, (cpu - self._cpu_last[1]) / (timestamp - self._cpu_last[0]))
-            self._cpu_last = (timestamp, cpu)
-        ram = (
-            self._anon_last if self._pss_last is None else max(self._pss_last, self._anon_last or 0)
-        )
-        self.samples.append(Sample(timestamp, usage, ram, *self._gpu_last))
+        known = [size for size in (self._pss_last, self._anon_last) if size is not None]
+        ram = max(known) if known else None
+        self.samples.append(CpuSample(timestamp, cpu, ram, *self._gpu_last))
+
+    def cpu_at(self, moment: float) -> float | None:
+        """CPU seconds used until ``moment`` (s since the epoch), between the nearest ticks."""
+        return interpolate([*self._cpu_first_ticks, *self._cpu_last_ticks], moment)
+
+
+def interpolate(points: Iterable[tuple[float, float]], at: float) -> float | None:
+    """Value at ``at`` on the line through ``points`` (rising times); the end's value outside."""
+    before: tuple[float, float] | None = None
+    for moment, value in points:
+        if moment >= at:
+            if before is None or moment == before[0]:
+                return value
+            share = (at - before[0]) / (moment - before[0])
+            return before[1] + share * (value - before[1])
+        before = (moment, value)
+    return before[1] if before else None
 
 
 def frame_samples(
-    samples: list[Sample], started_at: float, finished_at: float, cpu_seconds: float | None
+    samples: list[CpuSample],
+    started_at: float,
+    finished_at: float,
+    cpu_at_start: float | None,
+    cpu_total: float | None,
 ) -> list[Sample]:
     """The log as published: first record at container start, last at its exit.
 
-    Samples outside are dropped; the last record's CPU use makes the log's integral the exact total.
+    ``cpu_at_start`` is what the engine used inside the cgroup to set the container up. The log's
+    integral of cpu_usage is the run's total less that.
     """
-    inside = [sample for sample in samples if started_at < sample.timestamp < finished_at]
-    first = Sample(started_at, 0.0 if cpu_seconds is not None else None, 0, None, None)
-    framed, used, before = [first], 0.0, started_at
-    for number, sample in enumerate(inside):
-        usage = sample.cpu_usage
-        if usage is not None:
-            if number == 0 and cpu_seconds is not None:
-                # its interval began before the start: count its CPU time over the run's part
-                usage = min(usage, cpu_seconds / (sample.timestamp - started_at))
-            used += usage * (sample.timestamp - before)
+    known = cpu_total is not None and cpu_at_start is not None
+    framed = [Sample(started_at, 0.0 if known else None, 0, None, None)]
+    used, before = cpu_at_start or 0.0, started_at
+    for sample in samples:
+        if not started_at < sample.timestamp < finished_at:
+            continue
+        usage = None
+        if known and sample.cpu_seconds is not None:
+            # From counter to counter: the first interval began before the start.
+            usage = max(0.0, sample.cpu_seconds - used) / (sample.timestamp - before)
+            used = max(used, sample.cpu_seconds)
         framed.append(Sample(sample.timestamp, usage, sample.ram, sample.gpu_usage, sample.gpu_ram))
         before = sample.timestamp
-    rest = None
-    if cpu_seconds is not None and finished_at > before:
-        rest = max(0.0, cpu_seconds - used) / (finished_at - before)
-    elif cpu_seconds is not None:
-        rest = 0.0
     end = framed[-1]
+    rest = max(0.0, (cpu_total or 0.0) - used) / max(finished_at - before, 1e-3) if known else None
     framed.append(Sample(finished_at, rest, end.ram, end.gpu_usage, end.gpu_ram))
     return framed
