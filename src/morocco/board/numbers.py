@@ -27,9 +27,9 @@ class Text:
 def text(estimate: Estimate | None, scale: float = 1.0) -> Text:
     """Print an estimate divided by ``scale`` (bytes / GIB).
 
-    Two digits of the interval's half-width are kept (one where its first is above 3), three of a
-    value without an interval.
-    ``± x`` stands for an interval that is symmetric to a tenth, ``[low, high]`` for others.
+    Two digits of the interval's half-width are kept (one where its first is 3 or more), but never
+    more than four of the value, and three of a value without an interval. ``± x`` stands
+    for an interval that is symmetric to a tenth, ``[low, high]`` for others.
     """
     if estimate is None:
         return Text(ABSENT_MARK, "", "not measured")
@@ -47,14 +47,17 @@ def text(estimate: Estimate | None, scale: float = 1.0) -> Text:
     half = (high - low) / 2
     if half <= 0:
         return Text(_fixed(value, _decimals(abs(value), 3)), "± 0", why)
-    decimals = min(_interval_decimals(half), 6)
-    symmetric = abs((high - value) - (value - low)) <= 0.2 * half
-    shown = (
-        f"± {_fixed(half, decimals)}"
-        if symmetric
-        else f"[{_fixed(low, decimals)}, {_fixed(high, decimals)}]"
-    )
-    return Text(_fixed(value, decimals), shown, why)
+    decimals = min(_interval_decimals(half), _decimals(abs(value), 4))
+    return Text(_fixed(value, decimals), _interval(value, low, high, decimals), why)
+
+
+def _interval(value: float, low: float, high: float, decimals: int) -> str:
+    half = (high - low) / 2
+    if abs((high - value) - (value - low)) > 0.2 * half:
+        return f"[{_fixed(low, decimals)}, {_fixed(high, decimals)}]"
+    if round(half, decimals) == 0:
+        return f"± <{_fixed(10.0**-decimals, decimals)}"
+    return f"± {_fixed(half, decimals)}"
 
 
 def _interval_decimals(half: float) -> int:
@@ -65,7 +68,7 @@ def _interval_decimals(half: float) -> int:
 
 def _decimals(value: float, digits: int) -> int:
     if value == 0 or not math.isfinite(value):
-        return 0
+        return digits
     return digits - 1 - math.floor(math.log10(value))
 
 

@@ -52,8 +52,16 @@ CONFIG: dict[str, Any] = {
 
 
 def text_width(text: str, size: float = 11) -> float:
-    """Width in px, from above: wide letters at 0.62 em, so that a label is never taken for less."""
-    return sum(0.95 if ord(letter) > 0x2E7F else 0.62 for letter in text) * size
+    """Width in px, by Helvetica's letter widths in em, rounded up: never less than is drawn."""
+    return sum(_em(letter) for letter in text) * size
+
+
+def _em(letter: str) -> float:
+    if letter in "ijl.,:;'|!()[] /-ft":
+        return 0.34
+    if letter in "mwMW@%…" or ord(letter) > 0x2E7F:
+        return 0.95
+    return 0.72 if letter.isupper() else 0.58
 
 
 def shorten(text: str, limit: int = 32) -> str:

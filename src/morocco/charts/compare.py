@@ -1,0 +1,126 @@
+"""Models side by side, one small panel a task, every value with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from morocco.charts.scale import Scale, log_scale, log_ticks
+from morocco.charts.theme import CPU, GPU, INK, MUTED, shorten
+
+COLUMNS = 3
+PANEL_WIDTH = 205  # px: three of them and the models' names make a README's width
+ROW_HEIGHT = 16
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model's value on one task; ``value`` None: ``note`` stands in its place."""
+
+    model: str
+    panel: str  # task title
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    gpu: bool = False
+    note: str = ""
+
+
+def compare_chart(
+    points: Sequence[Point],
+    title: str,
+    notes: Sequence[str] = (),
+    value_title: str = "records/s",
+) -> Any:
+    """Intervals by task, models in the order given, one log axis for all panels."""
+    models = list(dict.fromkeys(point.model for point in points))
+    panels = list(dict.fromkeys(point.panel for point in points))
+    ends = [v for p in points for v in (p.value, p.low, p.high) if v]
+    scale = log_scale(ends, PANEL_WIDTH)
+    charts = [
+        _panel([p for p in points if p.panel == name], name, models, scale, i, value_title)
+        for i, name in enumerate(panels)
+    ]
+    rows = [
+        alt.hconcat(*charts[i : i + COLUMNS], spacing=12) for i in range(0, len(charts), COLUMNS)
+    ]
+    return alt.vconcat(*rows, spacing=16).properties(
+        title=alt.Title(title, subtitle=list(notes)) if notes else alt.Title(title)
+    )
+
+
+def _panel(
+    points: Sequence[Point],
+    name: str,
+    models: list[str],
+    scale: Scale,
+    place: int,
+    value_title: str,
+) -> Any:
+    values = [
+        {
+            "model": point.model,
+            "value": point.value,
+            "low": point.value if point.low is None else point.low,
+            "high": point.value if point.high is None else point.high,
+            "kind": "GPU" if point.gpu else "CPU",
+        }
+        for point in points
+        if point.value is not None
+    ]
+    notes = [
+        {"model": point.model, "note": shorten(point.note, 30), "at": scale.low}
+        for point in points
+        if point.value is None
+    ]
+    x = alt.X(
+        "value:Q",
+        title=value_title,
+        scale=alt.Scale(type="log", domain=scale.domain, nice=False),
+        axis=alt.Axis(format="~s", values=log_ticks(scale)),
+    )
+    y = alt.Y(
+        "model:N",
+        title=None,
+        scale=alt.Scale(domain=models),
+        axis=alt.Axis(
+            labels=place % COLUMNS == 0,
+            ticks=False,
+            domain=False,
+            grid=True,
+            labelLimit=200,
+            labelPadding=6,
+        ),
+    )
+    colour = alt.Color(
+        "kind:N",
+        title="measured on",
+        scale=alt.Scale(domain=["GPU", "CPU"], range=[GPU, CPU]),
+        legend=alt.Legend(orient="top") if place == 0 else None,
+    )
+    base = alt.Chart(alt.Data(values=values))
+    bars = base.mark_rule(strokeWidth=1.6).encode(x="low:Q", y=y, x2="high:Q", color=colour)
+    dots = base.mark_point(filled=True, size=20, opacity=1).encode(
+        x=x,
+        y=y,
+        color=colour,
+        tooltip=[
+            alt.Tooltip("model:N"),
+            alt.Tooltip("value:Q", title=value_title, format=".4~g"),
+            alt.Tooltip("low:Q", title="95 % from", format=".4~g"),
+            alt.Tooltip("high:Q", title="to", format=".4~g"),
+        ],
+    )
+    words = (
+        alt.Chart(alt.Data(values=notes))
+        .mark_text(align="left", dx=3, fontSize=10, color=MUTED, fontStyle="italic")
+        .encode(x=alt.X("at:Q"), y=y, text="note:N")
+    )
+    return alt.layer(bars, dots, words).properties(
+        width=PANEL_WIDTH,
+        height=ROW_HEIGHT * len(models),
+        title=alt.Title(name, fontSize=12, color=INK, offset=4),
+    )
