@@ -182,7 +182,7 @@ def _describe_device(
     device = DeviceInfo(index, None, None, None, mig=mig)
     uuid, uuid_code = session.ask(device, "uuid", (pynvml.nvmlDeviceGetUUID,))
     name, name_code = session.ask(device, "name", (pynvml.nvmlDeviceGetName,))
-    memory, memory_code = session.ask(device, "memory", (pynvml.nvmlDeviceGetMemoryInfo,))
+    memory, memory_code = session.ask(device, "used_bytes", (pynvml.nvmlDeviceGetMemoryInfo,))
     mode, mode_code = session.ask(device, "accounting", (pynvml.nvmlDeviceGetAccountingMode,))
     codes = {
         "uuid": uuid_code,
