@@ -422,6 +422,24 @@ def test_pids_come_from_files_such_as_cgroup_procs(under_driver: Run, tmp_path: 
     assert got["foreign"] == {"99": 500}
 
 
+def test_idle_baseline_is_measured_on_the_clock(under_driver: Run) -> None:
+    script = (DEVICE + "\nat 0 {n} used=700 power=60000\n").replace("{n}", "0")
+    bare = script + "error nvmlDeviceGetTotalEnergyConsumption 3\n"
+    counted, integrated = under_driver(
+        [
+            {"script": script, "clocks": [0], "idle_seconds": 0.4},
+            {"script": bare, "clocks": [0], "idle_seconds": 0.2},
+        ]
+    )
+    idle = counted["idle"]["0"]
+    assert idle["source"] == "counter"
+    assert idle["watts"] == pytest.approx(60, rel=0.1)  # two clocks, read ms apart
+    assert idle["seconds"] >= 0.39
+    assert idle["used_bytes"] == 700
+    assert integrated["idle"]["0"]["source"] == "power"
+    assert integrated["idle"]["0"]["watts"] == pytest.approx(60)
+
+
 def test_an_energy_counter_that_runs_backwards(under_driver: Run) -> None:
     (got,) = under_driver([job(ONE.replace("at 3 0", "at 3 0 energy=5"), idle=[50.0, 0])])
     device = got["gpu"]["devices"][0]

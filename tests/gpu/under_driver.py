@@ -2,6 +2,7 @@
 
 A job: {"script": text with {clock}, "clocks": [s, …], "pids": [[…] a clock], "gpus": [0] or null,
 "unseen": [pids that do not exist here], "idle": [watts, bytes] or null, "count": [functions]}.
+With "idle_seconds" it only measures the idle baseline.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pynvml
 
 from morocco.sampling.nvml import describe, open_nvml
 from morocco.sampling.nvml_types import Absence, Idle, select_devices
-from morocco.sampling.nvml_watch import GpuWatch
+from morocco.sampling.nvml_watch import GpuWatch, measure_idle
 
 
 def answer(job: dict[str, Any]) -> dict[str, Any]:
@@ -37,6 +38,8 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
         if isinstance(info, Absence):
             return {"absence": info, "simulated": session.simulated}
         devices = select_devices(info, job.get("gpus"), "test")
+        if "idle_seconds" in job:
+            return {"idle": measure_idle(session, devices, job["idle_seconds"])}
         idle = job.get("idle")
         watch = GpuWatch(
             session,

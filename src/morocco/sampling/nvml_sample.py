@@ -94,9 +94,8 @@ def merge_processes(lists: Iterable[Iterable[Any]]) -> dict[int, int | None]:
     for processes in lists:
         for process in processes:
             before, now = merged.get(process.pid), process.usedGpuMemory
-            merged[process.pid] = (
-                max(before, now) if before is not None and now is not None else now or before
-            )
+            known = [size for size in (before, now) if size is not None]
+            merged[process.pid] = max(known, default=None)
     return merged
 
 
