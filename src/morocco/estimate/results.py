@@ -71,7 +71,7 @@ class TaskStats:
     device: str  # cpu or gpu
     init_seconds: Estimate
     cold_start_seconds: Estimate
-    rps: Estimate  # of the headline load: the largest input_size (then batch_size) that is resolved
+    rps: Estimate  # of the headline load: the largest resolved input_size, its fastest batch_size
     rps_streaming: Estimate
     cpu_seconds_per_record: Estimate
     joules_per_record: Estimate
