@@ -11,7 +11,7 @@ FLOOD_LINE = (
 
 
 def spoil(options, number, reply, previous):
-    """The output for record ``number`` (from 1) as bytes: usually one line, spoilt if it is its turn.
+    """The output for record ``number`` (from 1) as bytes: one line, spoilt if it is its turn.
 
     ``previous`` is the reply to the record before, None for the first.
     """
