@@ -18,6 +18,7 @@ class Sourced:
 
     stats: TaskStats
     source: str  # shortest folder name that tells the sources apart
+    image_bytes: int | None = None  # size of the image on disk, where the folder has it
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def collect(folders: Sequence[str | Path]) -> Collection:
     refused: list[Refused] = []
     seen: set[bytes] = set()
     for folder, source in zip(paths, source_names(paths), strict=True):
-        for stats in _read_folder(folder):
+        for stats, image_bytes in _read_folder(folder):
             content = encode_json(stats)
             if content in seen:
                 continue
@@ -59,7 +60,7 @@ def collect(folders: Sequence[str | Path]) -> Collection:
                 why = "simulated: a test double or a scripted GPU driver stood in for the machine"
                 refused.append(Refused(source, stats.model, stats.task, why))
             else:
-                entries.append(Sourced(stats, source))
+                entries.append(Sourced(stats, source, image_bytes))
     return Collection(tuple(entries), tuple(refused))
 
 
@@ -76,7 +77,7 @@ def source_names(paths: Sequence[Path]) -> list[str]:
     raise AssertionError("different paths have different names")  # pragma: no cover
 
 
-def _read_folder(folder: Path) -> list[TaskStats]:
+def _read_folder(folder: Path) -> list[tuple[TaskStats, int | None]]:
     paths = sorted((folder / "stats").glob("*/*.json"))
     if not paths:
         raise MoroccoError(
@@ -93,7 +94,7 @@ def _read_folder(folder: Path) -> list[TaskStats]:
             raise MoroccoError(
                 f"holds {stats.model}/{stats.task}, not what its path says", place=str(path)
             )
-        found.append(_with_score(stats, folder))
+        found.append((_with_score(stats, folder), _image_bytes(stats, folder)))
     return found
 
 
@@ -102,3 +103,13 @@ def _with_score(stats: TaskStats, folder: Path) -> TaskStats:
     if stats.score is None and path.exists():
         return replace(stats, score=read_json(path, Score))
     return stats
+
+
+@dataclass(frozen=True)
+class _ImageSize:
+    size_bytes: int | None = None
+
+
+def _image_bytes(stats: TaskStats, folder: Path) -> int | None:
+    path = folder / "images" / stats.model / f"{stats.task}.json"
+    return read_json(path, _ImageSize).size_bytes if path.exists() else None

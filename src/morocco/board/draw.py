@@ -6,13 +6,17 @@ from typing import Any
 
 import altair as alt
 
+from morocco.board.numbers import text
 from morocco.board.rank import front_line
 from morocco.board.table import Board, Machine, Row, TaskRow
 from morocco.charts.compare import Point, compare_chart
+from morocco.charts.correction import Correction, correction_chart
 from morocco.charts.disc import Disc, Interval, disc_chart
 from morocco.charts.memory import MemoryPoint, memory_chart
 from morocco.estimate.results import Estimate
 from morocco.tasks.registry import TASKS
+
+PUBLISHED_RPS = "published_rps"  # key in TaskStats.extra of an imported archive
 
 
 def disc_picture(board: Board) -> Any:
@@ -28,6 +32,34 @@ def compare_picture(board: Board) -> Any:
 def memory_picture(board: Board) -> Any:
     """Memory against batch size, by machine."""
     return _stack([_machine_memory(machine) for machine in board.machines], board.title)
+
+
+def correction_picture(board: Board) -> Any | None:
+    """Published against corrected speed of imported archives; None where there is none."""
+    pairs = [
+        _correction(row.label, cell, float(cell.stats.extra[PUBLISHED_RPS]))
+        for machine in board.machines
+        for row in machine.rows
+        for cell in row.tasks.values()
+        if PUBLISHED_RPS in cell.stats.extra
+    ]
+    if not pairs:
+        return None
+    notes = ["hollow diamonds: as published; discs: corrected, with 95 % intervals"]
+    return correction_chart(pairs, "Imported archives: speed as published and corrected", notes)
+
+
+def _correction(label: str, cell: TaskRow, published: float) -> Correction:
+    rps = cell.rps
+    return Correction(
+        label,
+        TASKS[cell.task].title,
+        published,
+        rps.value,
+        rps.low,
+        rps.high,
+        "" if rps.value is not None else text(rps).value,
+    )
 
 
 def discs(rows: list[tuple[str, Row | TaskRow]]) -> tuple[list[Disc], list[str]]:

@@ -98,8 +98,7 @@ class Machine:
 
     @property
     def title(self) -> str:
-        details = ", ".join(f"{key} {value}" for key, value in self.details.items())
-        return f"{self.kind} ({details})" if details else self.kind
+        return _title(self.kind, self.details)
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,20 @@ def build_board(collection: Collection, title: str = "MOROCCO leaderboard") -> B
     return Board(title, tuple(machines), collection.refused, _notes(machines))
 
 
+def machine_title(stats: TaskStats) -> str:
+    """The machine as headings name it: its kind and the details that set it apart."""
+    return _title(stats.machine_kind, _separating(stats.machine_details))
+
+
+def _title(kind: str, details: dict[str, str]) -> str:
+    shown = ", ".join(f"{key} {value}" for key, value in details.items())
+    return f"{kind} ({shown})" if shown else kind
+
+
+def _separating(details: dict[str, str]) -> dict[str, str]:
+    return {key: details[key] for key in SEPARATING if details.get(key)}
+
+
 def _machine_key(stats: TaskStats) -> tuple[str, ...]:
     return (stats.machine_kind, *(stats.machine_details.get(key, "") for key in SEPARATING))
 
@@ -131,10 +144,9 @@ def _machine_key(stats: TaskStats) -> tuple[str, ...]:
 def _machine(entries: Sequence[Sourced]) -> Machine:
     tasks = tuple(key for key in TASKS if any(entry.stats.task == key for entry in entries))
     rows = [_row(label, members, tasks) for label, members in _rows_of(entries)]
-    details = entries[0].stats.machine_details
     return Machine(
         kind=entries[0].stats.machine_kind,
-        details={key: details[key] for key in SEPARATING if details.get(key)},
+        details=_separating(entries[0].stats.machine_details),
         differs=_differs(entries),
         tasks=tasks,
         rows=tuple(sorted(_ranked(rows), key=_order)),

@@ -185,7 +185,7 @@ def _points(discs: Sequence[Disc], most: float) -> alt.Chart:
                     orient="bottom",
                     values=_legend_values(largest),
                     format=".2~g",
-                    symbolOpacity=0.55,
+                    symbolFillColor="#c3c9d0",
                 ),
             ),
             color=_colour(),

@@ -1,0 +1,122 @@
+"""Published against corrected speed of imported archives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from morocco.charts.compare import COLUMNS, PANEL_WIDTH, ROW_HEIGHT
+from morocco.charts.scale import Scale, log_scale, log_ticks
+from morocco.charts.theme import CPU, GPU, INK, MUTED
+
+KINDS = ("published", "corrected")
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One model on one task, records/s. ``corrected`` None: ``note`` says why there is none."""
+
+    model: str
+    panel: str  # task title
+    published: float
+    corrected: float | None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+def correction_chart(pairs: Sequence[Correction], title: str, notes: Sequence[str] = ()) -> Any:
+    """A panel a task: a hollow mark for what was published, a full one with its interval."""
+    models = list(dict.fromkeys(pair.model for pair in pairs))
+    panels = list(dict.fromkeys(pair.panel for pair in pairs))
+    ends = [v for p in pairs for v in (p.published, p.corrected, p.low, p.high) if v]
+    scale = log_scale(ends, PANEL_WIDTH)
+    charts = [
+        _panel([p for p in pairs if p.panel == name], name, models, scale, i)
+        for i, name in enumerate(panels)
+    ]
+    rows = [
+        alt.hconcat(*charts[i : i + COLUMNS], spacing=12) for i in range(0, len(charts), COLUMNS)
+    ]
+    return alt.vconcat(*rows, spacing=16).properties(
+        title=alt.Title(title, subtitle=list(notes)) if notes else alt.Title(title)
+    )
+
+
+def _panel(
+    pairs: Sequence[Correction], name: str, models: list[str], scale: Scale, place: int
+) -> Any:
+    values = [_value(pair) for pair in pairs]
+    marks = [
+        {**value, "kind": kind, "at": value[kind]}
+        for value in values
+        for kind in KINDS
+        if value[kind] is not None
+    ]
+    y = alt.Y(
+        "model:N",
+        title=None,
+        scale=alt.Scale(domain=models),
+        axis=alt.Axis(
+            labels=place % COLUMNS == 0,
+            ticks=False,
+            domain=False,
+            grid=True,
+            labelLimit=200,
+            labelPadding=6,
+        ),
+    )
+    x = alt.X(
+        "at:Q",
+        title="records/s",
+        scale=alt.Scale(type="log", domain=scale.domain, nice=False),
+        axis=alt.Axis(format="~s", values=log_ticks(scale)),
+    )
+    known = [value for value in values if value["corrected"] is not None]
+    base = alt.Chart(alt.Data(values=known)).encode(y=y)
+    shift = base.mark_rule(color=MUTED, strokeDash=[2, 2]).encode(x="published:Q", x2="corrected:Q")
+    bars = base.mark_rule(color=GPU, strokeWidth=2.4).encode(x="low:Q", x2="high:Q")
+    points = (
+        alt.Chart(alt.Data(values=marks))
+        .mark_point(size=44, opacity=1, strokeWidth=1.6)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=list(KINDS), range=[CPU, GPU]),
+                legend=alt.Legend(orient="top") if place == 0 else None,
+            ),
+            shape=alt.Shape(
+                "kind:N", scale=alt.Scale(domain=list(KINDS), range=["diamond", "circle"])
+            ),
+            tooltip=[
+                alt.Tooltip("model:N"),
+                alt.Tooltip("published:Q", title="published, records/s", format=".4~g"),
+                alt.Tooltip("corrected:Q", title="corrected, records/s", format=".4~g"),
+                alt.Tooltip("low:Q", title="95 % from", format=".4~g"),
+                alt.Tooltip("high:Q", title="to", format=".4~g"),
+                alt.Tooltip("note:N"),
+            ],
+        )
+    )
+    return alt.layer(shift, bars, points).properties(
+        width=PANEL_WIDTH,
+        height=max(ROW_HEIGHT * len(models), 60),
+        title=alt.Title(name, fontSize=12, color=INK, offset=4),
+    )
+
+
+def _value(pair: Correction) -> dict[str, Any]:
+    return {
+        "model": pair.model,
+        "published": pair.published,
+        "corrected": pair.corrected,
+        "low": pair.corrected if pair.low is None else pair.low,
+        "high": pair.corrected if pair.high is None else pair.high,
+        "note": pair.note,
+    }
