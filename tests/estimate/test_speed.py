@@ -101,6 +101,17 @@ def test_bound_decides_and_is_named():
     assert estimate_rps(init, load, 1, 100, max_relative_half_width=0.2).status == RESOLVED
 
 
+def test_luck_does_not_resolve_what_the_clock_cannot():
+    # equal to the microsecond, yet 0.1 s is only known to ± 9 % when each time is to 7 ms
+    estimate = estimate_rps([1.0] * 5, [1.1] * 5, 1, 201)
+    assert estimate.status == NOT_RESOLVED
+    half = (200 / estimate.low - 200 / estimate.high) / 2
+    assert half == pytest.approx(1.96 * 0.007 * (2 / 5) ** 0.5, rel=1e-3)
+    longer = 1 + 0.1 * (estimate.needed_input_size - 1) / 200
+    assert estimate_rps([1.0] * 5, [longer] * 5, 1, estimate.needed_input_size).value is not None
+    assert 400 <= estimate.needed_input_size <= 2000
+
+
 def test_systematic_error_widens_both_ends():
     plain = estimate_rps([1.0, 1.01], [11.0, 11.01], 1, 1001)
     wide = estimate_rps([1.0, 1.01], [11.0, 11.01], 1, 1001, systematic_seconds=0.2)
