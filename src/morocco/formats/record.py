@@ -40,6 +40,7 @@ REASONS = {
     "clock_stepped": "the wall clock was stepped during the run",
     "gpu_lost": "the GPU was lost during the run",
     "sampling_gap": "the sampler was held up: peaks may have been missed",
+    "page_cache": "the page cache could not be emptied before a cold start",
     # by comparison with its cell
     "outlier": "the wall time lies apart from its cell's",
 }
@@ -256,6 +257,7 @@ class RunRecord:
     spec_sha256: str  # of what the config asked of this run
     warmed: bool = True  # the image ran shortly before
     format: str = FORMAT
+    log_sha256: str | None = None  # of the log's bytes: ties the two files together
 
     @property
     def wall_seconds(self) -> float | None:

@@ -90,9 +90,9 @@ class Sampler:
     rates: SamplingRates
     gpu: GpuSource | None = None
     samples: list[CpuSample] = field(default_factory=list)
-    _anon: Peak = field(default_factory=lambda: Peak())
-    _pss: Peak = field(default_factory=lambda: Peak())
-    _processes: Peak = field(default_factory=lambda: Peak())
+    _anon: Peak = field(default_factory=Peak)
+    _pss: Peak = field(default_factory=Peak)
+    _processes: Peak = field(default_factory=Peak)
     _pss_last: int | None = None
     _anon_last: int | None = None
     _pss_refused: bool = False

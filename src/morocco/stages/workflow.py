@@ -1,0 +1,89 @@
+"""What the Snakefile asks once: the suite, a stale lock, who supervises the jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from morocco.bench.interrupt import SUPERVISOR
+from morocco.engine.client import connect
+from morocco.engine.reap import reap
+from morocco.errors import EngineError
+from morocco.stages.progress import open_campaign
+from morocco.suite.config import build_suite
+from morocco.suite.model import Suite
+from morocco.suite.places import read_yaml
+
+AFTER_FAILURE = """\
+Some jobs failed for the machine's or the harness's sake; everything that was measured is kept.
+See the messages above, mend the cause, then call again: only what failed is done."""
+_held: list[int] = []
+
+
+def open_suite(config: Mapping[str, Any], files: Sequence[str | os.PathLike[str]]) -> Suite:
+    """The suite of a merged config; mistakes are placed in the last config file."""
+    places = None
+    if files:
+        path = Path(files[-1])
+        with contextlib.suppress(ValueError):
+            path = path.relative_to(Path.cwd())
+        _, places = read_yaml(path)
+    return build_suite(config, places)
+
+
+def begin() -> None:
+    """Tell the jobs who supervises them, and free the folder of a killed call's lock.
+
+    Snakemake's lock outlives a SIGKILL. Ours is the kernel's and does not: whoever can take it is
+    alone here, and the other lock is stale.
+    """
+    os.environ.setdefault(SUPERVISOR, str(os.getpid()))
+    if os.environ[SUPERVISOR] != str(os.getpid()):
+        return  # a job's own copy of the workflow
+    folder = Path(".snakemake")
+    try:
+        folder.mkdir(exist_ok=True)
+        descriptor = os.open(folder / "morocco.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        return  # read-only folder: snakemake itself will say so
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return
+    _held.append(descriptor)  # until this process ends
+    for lock in (folder / "locks").glob("*.lock"):
+        with contextlib.suppress(OSError):
+            lock.unlink()
+
+
+def start_campaign(suite: Suite, workflow: Any) -> None:
+    """Before the first job: leftovers of a killed call are removed, progress begins."""
+    reap_leftovers(suite)
+    open_campaign(Path(".snakemake"), _planned_runs(suite, workflow))
+
+
+def end_campaign(suite: Suite) -> None:
+    reap_leftovers(suite)
+
+
+def reap_leftovers(suite: Suite) -> None:
+    """Remove containers whose harness is gone; silent without an engine (the jobs will say)."""
+    if all(model.runtime == "process" for model in suite.models.values()):
+        return
+    with contextlib.suppress(EngineError):
+        for name in reap(connect()):
+            print(f"removed a leftover: {name}", file=sys.stderr)
+
+
+def _planned_runs(suite: Suite, workflow: Any) -> int:
+    """Runs that this call will measure; all of the suite's where Snakemake does not tell."""
+    try:
+        return sum(job.rule.name == "bench" for job in workflow.dag.needrun_jobs())
+    except AttributeError:
+        return len(suite.runs())

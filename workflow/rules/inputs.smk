@@ -1,0 +1,18 @@
+# Inputs: the measured split of a task, cycled to a size.
+from morocco.tasks.registry import TASKS
+
+
+rule input:
+    input:
+        lambda wildcards: f"{SUITE.data_root}/{TASKS[wildcards.task].eval_file}",
+    output:
+        data=f"{R}/inputs/{{task}}/{{input_size}}.jsonl",
+        description=f"{R}/inputs/{{task}}/{{input_size}}.json",
+    log:
+        f"{R}/job-logs/inputs/{{task}}/{{input_size}}.log",
+    conda:
+        "../../envs/morocco.yaml"
+    params:
+        data_root=SUITE.data_root,
+    script:
+        "../scripts/input.py"
