@@ -7,6 +7,7 @@ The directory is read by `zipfile`, after its size has been bounded; the data is
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 import struct
@@ -107,6 +108,16 @@ class SafeArchive(Mapping[str, bytes]):
     def size(self, name: str) -> int:
         """Unpacked size of a member in bytes, as declared (and held to when it is read)."""
         return self._members[name].file_size
+
+    def body_sha256(self) -> str:
+        """Of all bytes before the end record, whose comment may state it."""
+        digest = hashlib.sha256()
+        self._file.seek(0)
+        left = self.end_offset
+        while left and (chunk := self._file.read(min(left, MIB))):
+            digest.update(chunk)
+            left -= len(chunk)
+        return digest.hexdigest()
 
     def place(self, name: str, line: int | None = None) -> str:
         """How a member is named in errors: ``logs.zip!logs/parus/1_1_01.jsonl:3``."""
