@@ -52,8 +52,8 @@ def build_parser():
         "--work",
         choices=("sleep", "cpu"),
         default="sleep",
-        help="sleep: wall time by absolute deadlines; cpu: as much CPU time instead, counted from "
-        "the start of the process",
+        help="sleep: wall time by absolute deadlines; cpu: the same schedule in CPU time of the "
+        "process since start",
     )
     add(
         "--read",
