@@ -176,7 +176,7 @@ def _markdown_notes(machine: Machine) -> list[str]:
 def row_notes(row: Row) -> list[str]:
     """Warnings of a row, and why figures are missing that a reader looks for."""
     notes = list(row.warnings)
-    for name, estimate in (("score", row.score), ("records/s", row.rps)):
+    for name, estimate in (("score", row.score), ("records/s", row.rps), ("memory", row.memory)):
         if estimate.value is None:
             notes.append(f"{name}: {text(estimate).why}")
     if row.invalid_reasons:

@@ -94,7 +94,7 @@ def _row(row: Row, views: list[str]) -> dict[str, Any]:
         "invalid": row.runs_invalid,
         "complete": all(cell.rps.value is not None for cell in row.tasks.values())
         and row.rps.value is not None,
-        "notes": row_notes(row),
+        "notes": [*row_notes(row), *_missing(row)],
         "facts": {
             "image": first.image_digest or first.image_id or "unknown",
             "results folder": ", ".join(row.sources),
@@ -104,6 +104,16 @@ def _row(row: Row, views: list[str]) -> dict[str, Any]:
         "search": " ".join([row.label, row.device, *marks, first.image_digest or ""]).lower(),
         "views": {view: _view(row, view) for view in views if view == ALL or view in row.tasks},
     }
+
+
+def _missing(row: Row) -> list[str]:
+    """Why further figures are missing: a touch screen has no pointer to ask with."""
+    figures = (
+        ("init", row.init_seconds),
+        ("CPU time", row.cpu_seconds_per_record),
+        ("energy", row.joules_per_record),
+    )
+    return [f"{name}: {text(figure).why}" for name, figure in figures if figure.value is None]
 
 
 def _view(row: Row, view: str) -> dict[str, Any]:
@@ -144,8 +154,12 @@ def _cells(
             "open": estimate.status not in (ABSENT, "resolved"),
         }
     valid, invalid, repeated = runs
-    counts = f"{valid} of {valid + invalid} valid" + (f", {repeated} repeated" if repeated else "")
-    cells["runs"] = {"t": counts, "v": valid}
+    cells["runs"] = {
+        "t": f"{valid} of {valid + invalid}",
+        "i": f"{repeated} done again" if repeated else "",
+        "v": valid,
+        "bad": invalid > 0,
+    }
     return cells
 
 

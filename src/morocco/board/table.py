@@ -120,6 +120,7 @@ def build_board(collection: Collection, title: str = "MOROCCO leaderboard") -> B
     for entry in collection.entries:
         groups.setdefault(_machine_key(entry.stats), []).append(entry)
     machines = [_machine(entries) for _, entries in sorted(groups.items())]
+    machines.sort(key=lambda machine: -len(machine.rows))
     return Board(title, tuple(machines), collection.refused, _notes(machines))
 
 

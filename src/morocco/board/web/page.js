@@ -1,9 +1,9 @@
-"use strict";
 // Every string of the data is set as text, never as HTML.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const state = { text: "", task: "all", machine: "", device: "", validity: "", sort: null, down: true };
+const open = new Set(); // rows whose details are shown
 
 function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -76,7 +76,7 @@ function heading(key, name, unit, help) {
   return el(
     "th",
     { scope: "col", "aria-sort": direction, "data-key": key },
-    el("button", { type: "button", title: help, onclick: sort }, name, el("span", { class: "arrow", "aria-hidden": "true" }),
+    el("button", { type: "button", title: help, onclick: sort }, el("span", { class: "arrow", "aria-hidden": "true" }), name,
       unit ? el("span", { class: "unit" }, unit) : null)
   );
 }
@@ -84,37 +84,42 @@ function heading(key, name, unit, help) {
 function table(machine, rows) {
   const columns = machine.columns;
   const head = el("tr", {}, heading("model", "Model", "", "name in the suite's config"),
-    ...columns.map((column) => heading(...column)), heading("runs", "Runs", "", "runs that count, and runs done again"));
+    ...columns.map((column) => heading(...column)), heading("runs", "Valid runs", "", "runs that count of all runs, and how many were done again"));
   const body = rows.flatMap((row) => rowNodes(row, columns));
-  if (!rows.length) body.push(el("tr", {}, el("td", { colspan: columns.length + 2 }, "no model fits the filters")));
   return el("table", {}, el("caption", { class: "muted", hidden: true }, machine.title), el("thead", {}, head), el("tbody", {}, ...body));
 }
 
 function rowNodes(row, columns) {
   const view = row.views[state.task];
   const detail = el("tr", { class: "detail", hidden: true }, el("td", { colspan: columns.length + 2 }));
-  const toggle = (event) => {
-    if (!detail.firstChild.hasChildNodes()) detail.firstChild.append(...details(row, columns));
-    detail.hidden = !detail.hidden;
-    event.currentTarget.setAttribute("aria-expanded", String(!detail.hidden));
+  const button = el("button", { type: "button", class: "name" }, row.label);
+  const show = () => {
+    if (open.has(row) && !detail.firstChild.hasChildNodes()) detail.firstChild.append(...details(row, columns));
+    detail.hidden = !open.has(row);
+    button.setAttribute("aria-expanded", String(open.has(row)));
   };
-  const name = el("th", { scope: "row" },
-    el("button", { type: "button", class: "name", "aria-expanded": "false", onclick: toggle }, row.label),
+  button.addEventListener("click", () => { open.has(row) ? open.delete(row) : open.add(row); show(); });
+  show();
+  const name = el("th", { scope: "row" }, button,
     row.pareto ? el("span", { class: "front", title: "on the Pareto front of score, speed and memory" }, "◆") : null,
     ...row.marks.map((mark) => el("span", { class: "chip mark" }, mark)));
-  const runs = el("td", { class: row.invalid ? "bad" : null }, view.runs.t);
+  const runs = runsCell(view.runs);
   return [el("tr", {}, name, ...columns.map(([key]) => cell(view[key])), runs), detail];
+}
+
+function runsCell(runs) {
+  return el("td", { class: runs.bad ? "bad" : null }, runs.t, runs.i ? el("span", { class: "interval" }, runs.i) : null);
 }
 
 function details(row, columns) {
   const tasks = data.tasks.filter(([key]) => key in row.views);
   const head = el("tr", {}, el("th", { scope: "col" }, "Task"),
     ...columns.map(([, name, unit]) => el("th", { scope: "col" }, name, unit ? el("span", { class: "unit" }, unit) : null)),
-    el("th", { scope: "col" }, "Load", el("span", { class: "unit" }, "input × batch")), el("th", { scope: "col" }, "Runs"));
+    el("th", { scope: "col" }, "Load", el("span", { class: "unit" }, "input × batch")), el("th", { scope: "col" }, "Valid runs"));
   const body = tasks.map(([key, title]) => {
     const view = row.views[key];
     return el("tr", {}, el("th", { scope: "row" }, title), ...columns.map(([column]) => cell(view[column])),
-      el("td", {}, view.load ?? "—"), el("td", {}, view.runs.t));
+      el("td", {}, view.load ?? "—"), runsCell(view.runs));
   });
   const facts = Object.entries(row.facts).flatMap(([key, value]) => [el("dt", { class: "muted" }, key), el("dd", {}, value)]);
   return [
@@ -133,8 +138,20 @@ function style(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+// Powers of ten, with 2 and 5 (or 3) between where there is room, as in the printed charts.
+function logTicks(values) {
+  const [low, high] = [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))];
+  const steps = high - low < 2.5 ? [1, 2, 5] : high - low < 4 ? [1, 3] : [1];
+  const ticks = [];
+  for (let power = Math.floor(low) - 1; power <= Math.ceil(high); power++) {
+    ticks.push(...steps.map((step) => Number(`${step}e${power}`)));
+  }
+  return ticks;
+}
+
 function chartSpec(points, phone) {
   const rule = (x, y, lows) => ({
+    name: `${lows}_bars`,
     transform: [{ filter: `isValid(datum.${lows}_low) && isValid(datum.${lows}_high)` }],
     mark: { type: "rule", strokeWidth: 1.3, opacity: 0.75 },
     encoding: { ...x, ...y, color: colour },
@@ -144,16 +161,16 @@ function chartSpec(points, phone) {
     field: "kind", type: "nominal", title: "disc area is",
     scale: { domain: ["GPU RAM", "RAM"], range: COLOURS[theme()] }, legend: { orient: "bottom", symbolType: "circle" },
   };
-  const x = { field: "speed", type: "quantitative", scale: { type: "log", nice: false, padding: 24 }, title: "speed, records/s (log scale)", axis: { format: "~s", tickCount: phone ? 4 : 8, labelOverlap: "greedy" } };
+  const x = { field: "speed", type: "quantitative", scale: { type: "log", nice: false, padding: 24 }, title: "speed, records/s (log scale)", axis: { format: "~s", values: logTicks(points.map((point) => point.speed)), labelOverlap: "greedy" } };
   const y = { field: "score", type: "quantitative", scale: { zero: false, nice: false, padding: 24 }, title: "score", axis: { format: ".2~f" } };
   const most = Math.max(...points.map((point) => point.memory), 1e-9);
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-    width: "container", height: phone ? 320 : 430,
+    width: "container", height: phone ? 380 : 500,
     autosize: { type: "fit", contains: "padding" },
     data: { name: "points", values: points },
     layer: [
-      { transform: [{ filter: "datum.front" }],
+      { name: "front", transform: [{ filter: "datum.front" }],
         mark: { type: "line", interpolate: "step-before", strokeDash: [5, 4], strokeWidth: 1.2, color: muted },
         encoding: { x, y, order: { field: "speed" } } },
       rule({ x: { ...x, field: "speed_low" }, x2: { field: "speed_high" } }, { y }, "speed"),
@@ -175,16 +192,22 @@ function chartSpec(points, phone) {
   };
 }
 
+const ANCHORS = ["right", "left", "top", "bottom", "top-right", "top-left", "bottom-right", "bottom-left"];
+
 // Vega places the names beside the discs and leaves out those that would cover another.
-function withNames(spec) {
+const withNames = (phone) => (spec) => {
   spec.marks.push({
     type: "text", from: { data: "discs_marks" }, interactive: false,
-    encode: { enter: { text: { field: "datum.label" }, fill: { value: style("--ink") }, fontSize: { value: 11 }, limit: { value: 190 } } },
-    transform: [{ type: "label", size: { signal: "[width, height]" }, avoidBaseMark: true,
-      anchor: ["right", "left", "top", "bottom", "top-right", "top-left", "bottom-right", "bottom-left"], offset: [3, 3, 3, 3, 1, 1, 1, 1] }],
+    encode: { enter: { text: { field: "datum.label" }, fill: { value: style("--ink") }, fontSize: { value: phone ? 10 : 11 }, limit: { value: phone ? 100 : 150 } } },
+    transform: [{ type: "label", size: { signal: "[max(width, 1), max(height, 1)]" }, avoidBaseMark: true,
+      avoidMarks: ["front_marks", "speed_bars_marks", "score_bars_marks"].filter((name) => spec.marks.some((mark) => hasMark(mark, name))),
+      anchor: phone ? ANCHORS : [...ANCHORS, ...ANCHORS],
+      offset: [...ANCHORS.map(() => 2), ...(phone ? [] : ANCHORS.map(() => 7))] }],
   });
   return spec;
-}
+};
+
+const hasMark = (mark, name) => mark.name === name || (mark.marks ?? []).some((child) => hasMark(child, name));
 
 const config = () => {
   const [ink, muted, line] = [style("--ink"), style("--muted"), style("--line")];
@@ -208,15 +231,16 @@ async function draw(section, machine, rows) {
   section.chart.hidden = points.length === 0;
   const gone = rows.filter((row) => !points.some((point) => machine.rows[point.row] === row));
   section.caption.textContent = points.length
-    ? "Bars: 95 % intervals. Dashed: no other model on this machine is both faster and better." +
+    ? "Bars: 95 % intervals. Dashed: no other model on this machine is both faster and better. Point at a disc for its figures." +
       (gone.length ? ` Not drawn, as a figure is missing: ${gone.map((row) => row.label).join(", ")}.` : "")
     : "No disc to draw: no model shown has a score, a speed and a memory figure here.";
   section.view?.finalize();
   section.view = null;
   if (!points.length) return;
   const turn = (section.turn = (section.turn ?? 0) + 1);
-  const options = { actions: false, renderer: "svg", ast: true, config: config(), tooltip: { theme: theme() }, patch: withNames };
-  const result = await vegaEmbed(section.chart, chartSpec(points, window.innerWidth < 640), options);
+  const phone = window.innerWidth < 640;
+  const options = { actions: false, renderer: "svg", ast: true, config: config(), tooltip: { theme: theme() }, patch: withNames(phone) };
+  const result = await vegaEmbed(section.chart, chartSpec(points, phone), options);
   if (turn === section.turn) section.view = result.view;
   else result.view.finalize(); // overtaken by a later change
 }
@@ -244,13 +268,15 @@ function render() {
     const section = sections[index];
     const rows = sorted(visible(machine, index));
     shown += rows.length;
-    section.root.hidden = state.machine !== "" && Number(state.machine) !== index;
+    section.root.hidden = rows.length === 0;
     section.table.replaceChildren(table(machine, rows));
     if (!section.root.hidden) draw(section, machine, rows);
   });
   const total = data.machines.reduce((sum, machine) => sum + machine.rows.length, 0);
   const title = data.tasks.find(([key]) => key === state.task)?.[1];
-  $("count").textContent = `${shown} of ${total} rows` + (title ? `, figures of ${title}` : ", figures over all tasks");
+  $("count").textContent = shown
+    ? `${shown} of ${total} rows, figures ${title ? `of ${title}` : "over all tasks"}`
+    : `none of ${total} rows fits the filters`;
 }
 
 function theme() {
