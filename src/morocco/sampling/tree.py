@@ -1,0 +1,67 @@
+"""Counters of a process tree from /proc, for machines on which we may not make a cgroup."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+
+from morocco.sampling.proc import descendants
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+# Listing processes walks all of /proc; between two walks a new child is not seen.
+_LIST_SECONDS = 0.05
+
+
+@dataclass
+class ProcessTree:
+    """All processes below ``root`` (the keeper of the run, itself not counted).
+
+    Serves the sampler as a cgroup does. CPU time is sampled here, in steps of 10 ms, and forgets
+    a process that ended unseen; the exact total is the keeper's (rusage of all that it reaped).
+    """
+
+    root: int
+    _pids: frozenset[int] = frozenset()
+    _listed: float = 0.0
+    _cpu: dict[int, float] = field(default_factory=dict)
+
+    def pids(self) -> frozenset[int]:
+        """Host process ids of the tree, not older than 50 ms."""
+        now = time.monotonic()
+        if now - self._listed > _LIST_SECONDS:
+            self._pids, self._listed = frozenset(descendants(self.root)), now
+        return self._pids
+
+    def anon_bytes(self) -> int | None:
+        """Anonymous memory now, summed (RssAnon): shared anonymous pages count in each process."""
+        sizes = [size for pid in self.pids() if (size := _rss_anon(pid)) is not None]
+        return sum(sizes) if sizes else None
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time of the tree so far, never falling."""
+        for pid in self.pids():
+            if (seconds := _cpu_seconds(pid)) is not None:
+                self._cpu[pid] = max(seconds, self._cpu.get(pid, 0.0))
+        return sum(self._cpu.values()) if self._cpu else None
+
+
+def _rss_anon(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
+            text = file.read(8192)
+    except OSError:
+        return None
+    place = text.find(b"\nRssAnon:")
+    return int(text[place + 9 : text.index(b"kB", place)]) * 1024 if place >= 0 else None
+
+
+def _cpu_seconds(pid: int) -> float | None:
+    """Of the process alone: its children are in the tree by themselves."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            text = file.read(4096)
+    except OSError:
+        return None
+    fields = text[text.rindex(b")") + 2 :].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
