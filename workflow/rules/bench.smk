@@ -38,6 +38,7 @@ rule cold_start:
         f"{R}/cold/{{model}}/{{task}}.json",
     log:
         f"{R}/job-logs/cold/{{model}}/{{task}}.log",
+    priority: BEFORE_ALL_RUNS
     conda:
         "../../envs/morocco.yaml"
     threads: workflow.cores

@@ -4,6 +4,7 @@ rule base_image:
         PLAN.base_file,
     log:
         f"{R}/job-logs/images/base.log",
+    priority: BEFORE_ALL_RUNS
     conda:
         "../../envs/morocco.yaml"
     params:
@@ -19,6 +20,7 @@ rule model_image:
         f"{R}/images/{{model}}/{{task}}.json",
     log:
         f"{R}/job-logs/images/{{model}}/{{task}}.log",
+    priority: BEFORE_ALL_RUNS
     conda:
         "../../envs/morocco.yaml"
     params:
@@ -35,3 +37,4 @@ rule images:
         PLAN.image_files(),
     output:
         touch(f"{R}/images/ready"),
+    priority: BEFORE_ALL_RUNS

@@ -10,6 +10,7 @@ rule input:
         description=f"{R}/inputs/{{task}}/{{input_size}}.json",
     log:
         f"{R}/job-logs/inputs/{{task}}/{{input_size}}.log",
+    priority: BEFORE_ALL_RUNS
     conda:
         "../../envs/morocco.yaml"
     params:

@@ -16,8 +16,8 @@ from typing import Protocol
 
 from morocco.formats.log import Sample
 from morocco.formats.record import Sampling
-from morocco.sampling.cgroup import CgroupParent
 from morocco.sampling.memory import read_pss
+from morocco.sampling.tree import Counters
 from morocco.suite.model import SamplingRates
 
 
@@ -36,8 +36,12 @@ class GpuSource(Protocol):
     def read(self, pids: frozenset[int]) -> GpuReading: ...
 
 
-_PSS_CORE_SHARE = 0.005  # of a core that reading PSS may use
+_PSS_CORE_SHARE = 0.005  # of a core that reading PSS at a steady size may use
 _PSS_FASTEST_SECONDS = 0.02
+# A new peak of anonymous memory this much above the last look at PSS calls for another at once:
+# a growing model costs about 15 looks for each doubling, a steady one none.
+_PSS_GROWTH = 1.05
+_PSS_GROWTH_BYTES = 2**20
 _EDGE_TICKS = 300  # 3 s at 100 Hz: the start and exit lie well within
 
 
@@ -86,7 +90,7 @@ class CpuSample:
 class Sampler:
     """Samples one run between ``start()`` and ``stop()``; results are valid after ``stop()``."""
 
-    cgroup: CgroupParent | None
+    cgroup: Counters | None
     rates: SamplingRates
     gpu: GpuSource | None = None
     samples: list[CpuSample] = field(default_factory=list)
@@ -97,6 +101,7 @@ class Sampler:
     _anon_last: int | None = None
     _pss_refused: bool = False
     _pss_seconds: float = 0.0
+    _anon_at_pss: int = 0
     _ticks: int = 0
     _pss_ticks: int = 0
     _longest_gap: float = 0.0
@@ -147,7 +152,7 @@ class Sampler:
             self._longest_gap = max(self._longest_gap, now - last)
             last = now
             self._tick()
-            if now >= next_pss:
+            if now >= next_pss or self._has_grown():
                 self._look_at_processes()
                 pause = max(self._pss_seconds / _PSS_CORE_SHARE, _PSS_FASTEST_SECONDS)
                 next_pss = time.monotonic() + min(pause, 1 / self.rates.pss_hz)
@@ -168,6 +173,10 @@ class Sampler:
             edge = self._cpu_first_ticks
             (edge if len(edge) < _EDGE_TICKS else self._cpu_last_ticks).append((time.time(), cpu))
 
+    def _has_grown(self) -> bool:
+        largest = self._anon_last or 0
+        return largest > self._anon_at_pss * _PSS_GROWTH + _PSS_GROWTH_BYTES
+
     def _take_anon(self, anon: int | None) -> None:
         if anon is not None:
             self._anon_last = anon
@@ -181,6 +190,7 @@ class Sampler:
             return
         self._pss_ticks += 1
         self._processes.take(len(pids))
+        self._anon_at_pss = max(self._anon_at_pss, self._anon_last or 0)
         begin = time.monotonic()
         reading = read_pss(pids)
         self._pss_seconds = time.monotonic() - begin

@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from morocco.sampling.proc import descendants
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 # Listing processes walks all of /proc; between two walks a new child is not seen.
 _LIST_SECONDS = 0.05
+
+
+class Counters(Protocol):
+    """What the sampler reads of a run: a CgroupParent or a ProcessTree."""
+
+    def pids(self) -> frozenset[int]: ...
+    def anon_bytes(self) -> int | None: ...
+    def cpu_seconds(self) -> float | None: ...
 
 
 @dataclass
