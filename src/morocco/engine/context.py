@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 import tempfile
@@ -12,7 +13,7 @@ from typing import IO
 from morocco.errors import MoroccoError
 
 # Never part of an image, whatever a .dockerignore says.
-IGNORED = ["**/__pycache__", "**/.git", "**/*.pyc", "site", "README.md", ".dockerignore"]
+IGNORED = ["**/__pycache__", "**/.git", "**/*.pyc", "site", "README.md"]
 
 
 def folder_files(folder: Path) -> dict[str, Path]:
@@ -25,8 +26,18 @@ def folder_files(folder: Path) -> dict[str, Path]:
         lines = (line.strip() for line in ignore.read_text().splitlines())
         patterns += [line for line in lines if line and not line.startswith("#")]
     names = exclude_paths(str(folder), patterns, dockerfile="Dockerfile")
-    files = {name: folder / name for name in names}
+    files = {name: _source(folder, folder / name) for name in names}
     return {name: path for name, path in files.items() if path.is_symlink() or path.is_file()}
+
+
+def _source(folder: Path, path: Path) -> Path:
+    """What stands for ``path`` in the context: a link into a sibling folder would dangle in the
+    image, so the file it points at; model folders share their modules so."""
+    if not path.is_symlink():
+        return path
+    real, home = path.resolve(), folder.resolve()
+    shared = real.is_relative_to(home.parent) and not real.is_relative_to(home)
+    return real if shared and real.is_file() else path
 
 
 def write_context(files: Mapping[str, Path | bytes]) -> IO[bytes]:
@@ -55,8 +66,6 @@ def _add(tar: tarfile.TarFile, name: str, source: Path | bytes) -> None:
     info = tarfile.TarInfo(name)
     info.mode = 0o644
     if isinstance(source, bytes):
-        import io
-
         info.size = len(source)
         tar.addfile(info, io.BytesIO(source))
     elif source.is_symlink():

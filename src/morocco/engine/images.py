@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from morocco.engine.context import folder_files
 from morocco.engine.runtime import ensure_runtime
 from morocco.errors import EngineError, MoroccoError
 from morocco.formats.record import Image
-from morocco.tasks.registry import Task, get_task
+from morocco.tasks.registry import TASKS, Task, get_task
 
 if TYPE_CHECKING:
     import docker
@@ -71,6 +72,10 @@ def build_model(
     The folder's Dockerfile is given three things: ``ARG BASE_IMAGE``, a Python with the packages of
     ``requirements.txt`` (where the folder has one); ``ARG TASK``, the key of the task; and, if it
     speaks of ``train.jsonl``, that file of the task (TERRa's for LiDiRus, which has none).
+    ``ARG BUILD_IMAGE`` is a Python with ``requirements-build.txt``, for a stage that the image
+    leaves behind. A build argument WEIGHTS names a folder whose files stand under ``weights/``
+    (those of its subfolder for the task, where it has one); a Dockerfile that speaks of ``texts``
+    finds every task's measured split under ``texts/``.
     What it leaves in ``/model/about.json`` (parameters, vocabulary, weight_bytes) becomes labels.
     The same folder and data give the same image id as before, out of the builder's cache.
 
@@ -79,16 +84,23 @@ def build_model(
     """
     spec = get_task(task)
     files = _model_files(model_dir, spec, data_root)
+    arguments = {**build_args}
+    if weights := arguments.pop("WEIGHTS", None):
+        files |= weight_files(Path(weights), spec, model_dir.name)
     client = client or connect()
     base = ensure_base_image(client, base_image)
     requirements = model_dir / "requirements.txt"
     runtime = ensure_runtime(client, base, requirements if requirements.is_file() else None)
+    arguments |= {"BASE_IMAGE": runtime, "TASK": spec.key}
+    building = model_dir / "requirements-build.txt"
+    if building.is_file():
+        arguments["BUILD_IMAGE"] = ensure_runtime(client, base, building)
     what = f"{model_dir.name}/{spec.key}"
     bare = build_image(
         client,
         files,
         what=what,
-        build_args={**build_args, "BASE_IMAGE": runtime, "TASK": spec.key},
+        build_args=arguments,
         network=network,
         log=log,
     )
@@ -121,7 +133,8 @@ def _model_files(model_dir: Path, task: Task, data_root: Path) -> dict[str, Path
             hint="every file a model needs is described in models/README.md",
         )
     files: dict[str, Path | bytes] = {**folder_files(model_dir)}
-    if "train.jsonl" in dockerfile.read_text() and "train.jsonl" not in files:
+    text = dockerfile.read_text()
+    if "train.jsonl" in text and "train.jsonl" not in files:
         train = data_root / (task.train_file or str(get_task("terra").train_file))
         if not train.is_file():
             raise MoroccoError(
@@ -130,7 +143,29 @@ def _model_files(model_dir: Path, task: Task, data_root: Path) -> dict[str, Path
                 hint="the data root must hold the train split in the official layout",
             )
         files["train.jsonl"] = train
+    if re.search(r"^COPY texts ", text, re.MULTILINE):
+        # The measured splits: every data root has them, and they are small.
+        splits = {name: data_root / name for name in sorted(t.eval_file for t in TASKS.values())}
+        files |= {f"texts/{name}": path for name, path in splits.items() if path.is_file()}
     return files
+
+
+def weight_files(folder: Path, task: Task, model: str) -> dict[str, Path | bytes]:
+    """Name in the context -> file, for a folder of weights or its part for ``task``.
+
+    A folder with parts need not have one for LiDiRus: TERRa's classifier answers it.
+    """
+    parts = [folder / task.key, *([folder / "terra"] if task.key == "lidirus" else [])]
+    chosen = next((part for part in parts if part.is_dir()), folder)
+    files = sorted(path for path in chosen.iterdir() if path.is_file()) if chosen.is_dir() else []
+    if not files:
+        raise MoroccoError(
+            f"no weights in {chosen}",
+            place=f"{model}/{task.key}",
+            hint="the build argument WEIGHTS names a folder of files, or of one folder a task",
+        )
+    # Model hubs keep links to a cache of their own there.
+    return {f"weights/{path.name}": path.resolve() for path in files}
 
 
 def _about(client: docker.DockerClient, image: str, what: str) -> dict[str, str]:

@@ -1,0 +1,1 @@
+../transformers/export_onnx.py

@@ -1,0 +1,1 @@
+../transformers/make_weights.py

@@ -1,0 +1,1 @@
+../transformers/random_weights.py
