@@ -7,6 +7,7 @@ single edited number contradicts something.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,11 +104,15 @@ def make_record(
     if predictions is None:
         predictions = make_predictions(run.task, run.input_size)
     source = f"{run.task} split"
-    last = 0.98 * wall
-    first = max(0.1, last - run.input_size / speed)
-    curve = tuple(
-        (first + (last - first) * k / 50, max(1, run.input_size * k // 50)) for k in range(1, 51)
-    )
+    size, last = run.input_size, 0.98 * wall
+    first = max(0.1, last - size / speed)
+    points = min(50, size)
+    step = (last - first) / max(1, points - 1)
+    counts = [size * (k + 1) // points for k in range(points)]
+    burst = max(b - a for a, b in itertools.pairwise([0, *counts])) / size
+    curve = tuple((round(first + step * k, 6), n) for k, n in enumerate(counts))
+    if points == 1:
+        first = last = curve[0][0]
     record = RunRecord(
         id=run,
         kind=kind,
@@ -142,7 +147,7 @@ def make_record(
             sha256=sha(predictions),
             predictions_sha256=sha(b"normalised" + predictions),
             stderr_bytes=0,
-            arrivals=Arrivals(min(50, run.input_size), curve[0][0], last, 0.02, curve),
+            arrivals=Arrivals(points, first, last, burst, curve),
         ),
         exit=Exit(0, False, False, None),
         image=Image(
@@ -194,13 +199,14 @@ def make_results(
         write_bytes(files.predictions, make_predictions(run.task, run.input_size))
         write_bytes(files.stderr, b"")
         records.setdefault(run.task, []).append(record)
+    everything = []
     for task, own in records.items():
         states = []
         for size, batch in cells:
             members = [r for r in own if (r.id.input_size, r.id.batch_size) == (size, batch)]
             state, _ = settle_cell(members, None, round=1, max_rounds=3, repeats=repeats)
             states.append(state)
-            write_json(results / f"cells/{model}/{task}/{size}_{batch}.round1.json", state)
+        everything += states
         score = Score(
             {name: GIVEN_METRICS[name] for name in TASKS[task].metrics},
             sum(GIVEN_METRICS[name] for name in TASKS[task].metrics) / len(TASKS[task].metrics),
@@ -209,4 +215,5 @@ def make_results(
         write_json(results / f"scores/{model}/{task}.json", score)
         write_json(results / f"stats/{model}/{task}.json", estimate_task(own, settled=states))
         write_json(results / f"images/{model}/{task}.json", own[0].image)
+    write_json(results / f"cells/{model}.round1.json", everything)
     return results

@@ -19,6 +19,7 @@ from morocco.suite.model import run_order
 KINDS = ("measured", "warmup", "cold", "null")
 # Two clocks' readings that are one and the same number, written once as a sum.
 SAME_SECONDS = 1e-6
+CURVE_ROUNDING = 2e-6  # of the arrivals' curve, six decimals
 # Kernel CPU counters tick at 10 ms, and user and system are counted apart from the total.
 CPU_SLACK_SECONDS = 0.1
 # What the engine itself uses inside the cgroup to set a container up, before the log begins.
@@ -153,25 +154,28 @@ def _check_output(record: RunRecord, output: Output) -> Iterator[str]:
 
 def _check_arrivals(record: RunRecord, output: Output) -> Iterator[str]:
     arrivals, clock = output.arrivals, record.clock
-    if arrivals.distinct_times > output.lines + 1 or not 0 <= arrivals.largest_burst <= 1:
+    if arrivals.distinct_times > max(output.lines, 1) or not 0 <= arrivals.largest_burst <= 1:
         yield "arrivals of impossible shape"
     curve = arrivals.curve
     for (t0, n0), (t1, n1) in itertools.pairwise(curve):
         if t1 < t0 or n1 < n0:
             yield f"arrivals run backwards at {t1:g} s"
             break
-    if curve and not 0 <= curve[-1][1] <= output.lines + 1:
+    # the last line may lack its end
+    if curve and not output.lines - 1 <= curve[-1][1] <= output.lines:
         yield f"{curve[-1][1]} lines arrived, {output.lines} were written"
     if clock is not None and arrivals.last_seconds is not None:
         first = arrivals.first_seconds or 0.0
         # lines are read a moment after they were written
         if not -0.5 <= first <= arrivals.last_seconds <= clock.harness_seconds:
             yield f"predictions from {first:g} to {arrivals.last_seconds:g} s, not within the run"
-        if (
-            curve
-            and not first - 0.01 <= curve[0][0] <= curve[-1][0] <= arrivals.last_seconds + 0.01
-        ):
-            yield "the arrivals' curve is not within their first and last time"
+        ends = (curve[0][0], curve[-1][0]) if curve else (first, arrivals.last_seconds)
+        if max(abs(ends[0] - first), abs(ends[1] - arrivals.last_seconds)) > CURVE_ROUNDING:
+            yield "the arrivals' curve does not span their first and last time"
+    if curve and len(curve) == arrivals.distinct_times and curve[-1][1]:
+        counts = [curve[0][1], *(b[1] - a[1] for a, b in itertools.pairwise(curve))]
+        if abs(max(counts) / curve[-1][1] - arrivals.largest_burst) > SAME_SECONDS:
+            yield f"largest burst {arrivals.largest_burst:g} is not that of the curve"
 
 
 def _check_noise(record: RunRecord) -> Iterator[str]:

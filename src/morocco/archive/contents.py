@@ -24,6 +24,7 @@ from morocco.archive.safe_zip import SafeArchive
 from morocco.errors import MoroccoError
 from morocco.estimate.results import Score, TaskStats
 from morocco.formats.files import decode_json
+from morocco.formats.names import CellId
 from morocco.formats.record import Image, Machine, RunRecord
 from morocco.screen.cell import CellState
 from morocco.tasks.registry import TASKS
@@ -54,7 +55,7 @@ class Contents:
     cold: list[RunRecord] = field(default_factory=list)
     logs: dict[tuple[str, str], str] = field(default_factory=dict)  # -> member
     predictions: dict[tuple[str, str], str] = field(default_factory=dict)
-    cells: dict[tuple[str, str], CellState] = field(default_factory=dict)  # (task, 1_1.round1)
+    cells: dict[int, list[CellState]] = field(default_factory=dict)  # by round
     images: dict[str, Image] = field(default_factory=dict)
     stats: dict[str, TaskStats] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
@@ -63,6 +64,12 @@ class Contents:
 
     def error(self, code: str, place: str, message: str) -> None:
         self.findings.append(Finding("error", code, place, message))
+
+    @property
+    def states(self) -> dict[CellId, CellState]:
+        """The state of every cell after the last round."""
+        last = self.cells[max(self.cells)] if self.cells else []
+        return {state.cell: state for state in last}
 
     def of_task(self, task: str) -> list[RunRecord]:
         """All records of a task, of every kind."""
@@ -152,7 +159,7 @@ def _take(contents: Contents, name: str, data: bytes) -> None:
     if name == CONFIG:
         return
     found = member_kind(name)
-    if found is None or found[1] not in TASKS:
+    if found is None or (found[1] not in TASKS and found[0] != "cells"):
         raise MoroccoError("is no member of a submission")
     kind, task, run = found
     if kind in {"log", "predictions"}:
@@ -171,12 +178,14 @@ def _take_record(contents: Contents, name: str, data: bytes, key: tuple[str, str
         contents.records[key] = record
 
 
-def _take_cell(contents: Contents, name: str, data: bytes, key: tuple[str, str]) -> None:
-    state = decode_member(data, CellState, name)
-    own = (state.cell.model, state.cell.task, f"{state.cell.name}.round{state.round}")
-    if own != (contents.manifest.model, *key):
-        raise MoroccoError(f"is the state of {'/'.join(own)}")
-    contents.cells[key] = state
+def _take_cells(contents: Contents, name: str, data: bytes, key: tuple[str, str]) -> None:
+    states = decode_member(data, list[CellState], name)
+    for cell in (state.cell for state in states):
+        if cell.model != contents.manifest.model or cell.task not in TASKS:
+            raise MoroccoError(f"holds the state of {cell.model}/{cell.task}/{cell.name}")
+    if len({state.cell for state in states}) < len(states):
+        raise MoroccoError("holds a cell twice")
+    contents.cells[int(key[1].removeprefix("round"))] = states
 
 
 def _take_stats(contents: Contents, name: str, data: bytes, key: tuple[str, str]) -> None:
@@ -197,7 +206,7 @@ def _take_score(contents: Contents, name: str, data: bytes, key: tuple[str, str]
 _TAKERS = {
     "record": _take_record,
     "cold": _take_record,
-    "cell": _take_cell,
+    "cells": _take_cells,
     "stats": _take_stats,
     "image": _take_image,
     "score": _take_score,

@@ -2,8 +2,8 @@
 
 ``logs/<task>/<run>.jsonl`` as in the first MOROCCO's archives, so that its scripts read them;
 beside them ``records/<task>/<run>.json``, ``predictions/<task>/<run>.predictions``,
-``cells/<task>/<cell>.round<r>.json``, ``images/``, ``stats/`` and ``scores/<task>.json``,
-``machine.json``, ``config.yaml`` and ``manifest.json``.
+``cold/<task>/<run>.json``, ``cells/round<r>.json``, ``images/``, ``stats/`` and
+``scores/<task>.json``, ``machine.json``, ``config.yaml`` and ``manifest.json``.
 
 Digests stand in three layers, so that an edit must be repeated in all of them: SHA-256 of each
 member in the manifest; the seal, a digest of those digests, in the manifest and in the archive's
@@ -82,7 +82,7 @@ PATTERNS = {
     "record": re.compile(rf"records/({_NAME})/({_RUN})\.json"),
     "cold": re.compile(rf"cold/({_NAME})/({_RUN})\.json"),
     "predictions": re.compile(rf"predictions/({_NAME})/({_RUN})\.predictions"),
-    "cell": re.compile(rf"cells/({_NAME})/(\d{{1,9}}_\d{{1,9}}\.round\d{{1,3}})\.json"),
+    "cells": re.compile(r"cells/()(round\d{1,3})\.json"),
     "image": re.compile(rf"images/({_NAME})()\.json"),
     "stats": re.compile(rf"stats/({_NAME})()\.json"),
     "score": re.compile(rf"scores/({_NAME})()\.json"),

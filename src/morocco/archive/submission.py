@@ -23,7 +23,7 @@ from morocco.archive.manifest import (
 from morocco.errors import MoroccoError
 from morocco.estimate.speed import MAX_RELATIVE_HALF_WIDTH
 from morocco.formats.files import encode_json, read_json, write_bytes
-from morocco.formats.names import RunId, parse_run_name, run_files
+from morocco.formats.names import CellId, RunId, run_files
 from morocco.formats.record import Machine, RunRecord, read_record
 from morocco.screen.cell import CellState
 from morocco.tasks.registry import TASKS
@@ -62,7 +62,7 @@ def pack_submission(
     what is missing unless ``incomplete``, and for evidence that is torn (a record without its log).
     """
     results = Path(results)
-    records = read_records(results, model)
+    records = judged_records(results, model)
     if not records:
         raise MoroccoError(
             f"no runs of model {model!r}", place=str(results / "logs"), hint=_known(results)
@@ -142,6 +142,7 @@ def find_missing(
 ) -> Iterator[str]:
     """Runs, settled cells and estimates that the plan asks for and the results lack."""
     there = {record.id for record in records.values() if record.kind == "measured"}
+    states = {state.cell: state for state in latest_states(results, model)}
     for cell in plan:
         name = f"{cell.input_size}_{cell.batch_size}"
         lacking = [
@@ -153,9 +154,9 @@ def find_missing(
         if lacking:
             yield f"{cell.task}: runs {', '.join(lacking)}"
             continue
-        state = latest_state(results, model, cell.task, name)
+        state = states.get(CellId(model, cell.task, cell.input_size, cell.batch_size))
         if state is None:
-            yield f"{cell.task}: the state of cell {name} (cells/{model}/{cell.task})"
+            yield f"{cell.task}: the state of cell {name} (cells/{model}.round*.json)"
         elif not state.settled:
             yield f"{cell.task}: cell {name} has not settled ({state.note})"
     for task in dict.fromkeys(cell.task for cell in plan):
@@ -164,10 +165,38 @@ def find_missing(
                 yield f"{task}: {kind}/{model}/{task}.json"
 
 
-def latest_state(results: Path, model: str, task: str, cell: str) -> CellState | None:
-    folder = results / "cells" / model / task
-    states = [read_json(path, CellState) for path in folder.glob(f"{cell}.round*.json")]
-    return max(states, key=lambda state: state.round, default=None)
+def state_files(results: Path, model: str) -> dict[int, Path]:
+    """Files of cell states by round, in order."""
+    found = {}
+    for path in (results / "cells").glob(f"{model}.round*.json"):
+        number = path.name.removeprefix(f"{model}.round").removesuffix(".json")
+        if number.isdigit():
+            found[int(number)] = path
+    return dict(sorted(found.items()))
+
+
+def latest_states(results: Path, model: str) -> list[CellState]:
+    files = list(state_files(results, model).values())
+    return read_json(files[-1], list[CellState]) if files else []
+
+
+def judged_records(results: Path, model: str) -> dict[Path, RunRecord]:
+    """Records that belong to the results: cold runs, and the runs that the last round judged.
+
+    A run that is in no state is left from a config that asked for more; without any states all
+    count.
+    """
+    states = latest_states(results, model)
+    judged = {RunId(*_cell(state.cell), run.index) for state in states for run in state.runs}
+    return {
+        path: record
+        for path, record in read_records(results, model).items()
+        if record.kind != "measured" or not states or record.id in judged
+    }
+
+
+def _cell(cell: CellId) -> tuple[str, str, int, int]:
+    return cell.model, cell.task, cell.input_size, cell.batch_size
 
 
 def _members(
@@ -194,13 +223,12 @@ def _members(
             and files.predictions.stat().st_size <= MAX_PREDICTIONS_BYTES
         ):
             yield f"predictions/{run.task}/{run.name}.predictions", _read(files.predictions)
-    for folder, kind in (("images", "images"), ("stats", "stats"), ("scores", "scores")):
-        for path in sorted((results / folder / model).glob("*.json")):
+    for kind in ("images", "stats", "scores"):
+        for path in sorted((results / kind / model).glob("*.json")):
             if path.stem in TASKS:
                 yield f"{kind}/{path.name}", _read(path)
-    for path in sorted((results / "cells" / model).glob("*/*.json")):
-        parse_run_name(path.name.split(".")[0] + "_01")
-        yield f"cells/{path.parent.name}/{path.name}", _read(path)
+    for number, path in state_files(results, model).items():
+        yield f"cells/round{number}.json", _read(path)
     yield MACHINE, encode_json(sorted(machines, key=lambda machine: machine.hostname))
 
 

@@ -21,7 +21,7 @@ from morocco.errors import MoroccoError
 from morocco.estimate.results import TaskStats
 from morocco.estimate.stats import estimate_task
 from morocco.formats.log import decode_log
-from morocco.formats.names import CellId, RunId
+from morocco.formats.names import CellId
 from morocco.formats.record import RunRecord
 from morocco.screen.cell import CellState
 from morocco.screen.settle import judge_runs
@@ -102,6 +102,7 @@ def _verify_submission(
     _check_files(archive, contents)
     _check_about(contents)
     contents.findings += check_complete(contents)
+    _check_states(contents)
     stats = tuple(_check_estimates(contents))
     if data_root is not None:
         contents.findings += rescore(archive, contents, data_root)
@@ -152,8 +153,7 @@ def _check_about(contents: Contents) -> None:
     """Images, machines and scores against the records and themselves."""
     records = list(contents.records.values())
     for task, image in contents.images.items():
-        own = {record.image.id for record in contents.of_task(task)}
-        if own and own != {image.id}:
+        if any(record.image != image for record in contents.of_task(task)):
             contents.error("image", f"images/{task}.json", "is not the image that was run")
     machines = {record.machine for record in [*records, *contents.cold]}
     if set(contents.machines) != machines:
@@ -203,7 +203,7 @@ def _check_cell(contents: Contents, plan: CellPlan) -> Iterator[Finding]:
     ]
     if lacking:
         yield Finding("missing", "runs", place, f"runs {', '.join(lacking)}")
-    state = _latest(contents).get(CellId(contents.manifest.model, plan.task, *_sizes(plan)))
+    state = contents.states.get(CellId(contents.manifest.model, plan.task, *_sizes(plan)))
     if state is None:
         yield Finding("missing", "cell", place, "the state of this cell")
     elif not state.settled:
@@ -214,38 +214,37 @@ def _sizes(plan: CellPlan) -> tuple[int, int]:
     return plan.input_size, plan.batch_size
 
 
-def _latest(contents: Contents) -> dict[CellId, CellState]:
-    latest: dict[CellId, CellState] = {}
-    for state in contents.cells.values():
-        known = latest.get(state.cell)
-        if known is None or known.round < state.round:
-            latest[state.cell] = state
-    return latest
+def _check_states(contents: Contents) -> None:
+    """The state of each cell in each round, judged anew from the records."""
+    judged = set()
+    for number, states in contents.cells.items():
+        for state in states:
+            place = f"cells/round{number}.json {state.cell.task}/{state.cell.name}"
+            indices = {run.index for run in state.runs}
+            runs = [
+                record
+                for record in contents.records.values()
+                if record.id.cell == state.cell and record.id.index in indices
+            ]
+            judged |= {record.id for record in runs}
+            try:
+                if judge_runs(runs) != state.runs:
+                    contents.error("cell", place, "the state is not what the records give")
+            except (MoroccoError, ArithmeticError, ValueError, LookupError) as error:
+                contents.error("cell", place, f"the records give no state: {error}")
+    for record in contents.records.values():
+        if contents.cells and record.id not in judged:
+            contents.error("cell", str(record.id), "no state says whether this run counts")
 
 
 def _check_estimates(contents: Contents) -> Iterator[TaskStats]:
-    """States and estimates made anew from the records; differences become findings."""
-    latest = _latest(contents)
-    for state in contents.cells.values():
-        place = f"cells/{state.cell.task}/{state.cell.name}.round{state.round}.json"
-        runs = [
-            record
-            for record in contents.records.values()
-            if record.id.cell == state.cell
-            and record.kind == "measured"
-            and record.round <= state.round
-        ]
-        try:
-            if judge_runs(runs) != state.runs:
-                contents.error("cell", place, "the state is not what the records give")
-        except (MoroccoError, ArithmeticError, ValueError, LookupError) as error:
-            contents.error("cell", place, f"the records give no state: {error}")
+    """Estimates made anew from the records; differences become findings."""
     for task in TASKS:
         records = contents.of_task(task)
         said = contents.stats.get(task)
         if said is None or not records:
             continue
-        states = [state for state in latest.values() if state.cell.task == task]
+        states = [state for state in contents.states.values() if state.cell.task == task]
         stats = _estimate(contents, task, records, states, said)
         if stats is None:
             continue
@@ -262,11 +261,10 @@ def _estimate(
     states: list[CellState],
     said: TaskStats,
 ) -> TaskStats | None:
-    settled: list[CellState] | list[RunId] = states
     try:
         return estimate_task(
             records,
-            settled=settled or None,
+            settled=states or None,
             device=said.device,
             score=said.score,
             max_relative_half_width=contents.manifest.max_relative_half_width,

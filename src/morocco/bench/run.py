@@ -75,6 +75,8 @@ def _judge(
     exit_reasons = judge_exit(outcome.exit, spec.limits, spec.timeout_seconds)
     sampling = execution.sampler.summary()
     machine_reasons = judge_machine(execution.noise, spec.noise, execution.step_seconds, sampling)
+    gpu = execution.gpu
+    machine_reasons += gpu.reasons if gpu else ()
     check = None
     prediction_reasons: tuple[Reason, ...] = ()
     if job.checked and not exit_reasons:
@@ -117,10 +119,14 @@ def _judge(
         image=job.image,
         runtime=spec.runtime,
         options={**outcome.options, "args": list(spec.container_args), "env": spec.env},
-        gpu=execution.gpu,
+        gpu=gpu,
         noise=execution.noise,
-        machine=describe_machine(_engine_version(client)),
-        harness=describe_harness(),
+        machine=describe_machine(
+            _engine_version(client),
+            tuple(device.name or "unnamed GPU" for device in gpu.devices) if gpu else (),
+            gpu.driver if gpu else None,
+        ),
+        harness=dataclasses.replace(describe_harness(), simulated=bool(gpu and gpu.simulated)),
         spec_sha256=spec.sha256,
     )
     return record, log

@@ -1,13 +1,14 @@
-"""Estimates of one or several results folders, as they lie on disk."""
+"""Estimates of one or several results folders or submissions, as they lie on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from morocco.archive.reading import read_stats
 from morocco.errors import MoroccoError
-from morocco.estimate.results import Score, TaskStats
+from morocco.estimate.results import TaskStats
 from morocco.formats.files import encode_json, read_json
 from morocco.tasks.registry import TASKS
 
@@ -17,7 +18,7 @@ class Sourced:
     """One model on one task, and the folder it came from."""
 
     stats: TaskStats
-    source: str  # shortest folder name that tells the sources apart
+    source: str  # shortest path that tells the sources apart
     image_bytes: int | None = None  # size of the image on disk, where the folder has it
 
 
@@ -38,11 +39,11 @@ class Collection:
 
 
 def collect(folders: Sequence[str | Path]) -> Collection:
-    """Read ``stats/<model>/<task>.json`` and ``scores/<model>/<task>.json`` of results folders.
+    """Read the estimates and scores of results folders and submission archives (zip).
 
     Simulated ones (a scripted GPU driver, a test double) are refused and listed. The same estimate
     met twice, byte for byte, counts once. MoroccoError: a folder without estimates, a file that is
-    none or that names another model or task than its path.
+    none or that names another model or task than its path, a submission that does not verify.
     """
     paths = [Path(folder) for folder in folders]
     if not paths:
@@ -51,7 +52,7 @@ def collect(folders: Sequence[str | Path]) -> Collection:
     refused: list[Refused] = []
     seen: set[bytes] = set()
     for folder, source in zip(paths, source_names(paths), strict=True):
-        for stats, image_bytes in _read_folder(folder):
+        for stats, image_bytes in _read(folder):
             content = encode_json(stats)
             if content in seen:
                 continue
@@ -77,32 +78,12 @@ def source_names(paths: Sequence[Path]) -> list[str]:
     raise AssertionError("different paths have different names")  # pragma: no cover
 
 
-def _read_folder(folder: Path) -> list[tuple[TaskStats, int | None]]:
-    paths = sorted((folder / "stats").glob("*/*.json"))
-    if not paths:
-        raise MoroccoError(
-            "no estimates: stats/<model>/<task>.json is missing",
-            place=str(folder),
-            hint="run the bench first, or give the results folder itself",
-        )
-    found = []
-    for path in paths:
-        stats = read_json(path, TaskStats)
+def _read(path: Path) -> Iterator[tuple[TaskStats, int | None]]:
+    for stats in read_stats(path):
         if stats.task not in TASKS:
-            raise MoroccoError(f"unknown task {stats.task!r}", place=str(path))
-        if (stats.model, stats.task) != (path.parent.name, path.stem):
-            raise MoroccoError(
-                f"holds {stats.model}/{stats.task}, not what its path says", place=str(path)
-            )
-        found.append((_with_score(stats, folder), _image_bytes(stats, folder)))
-    return found
-
-
-def _with_score(stats: TaskStats, folder: Path) -> TaskStats:
-    path = folder / "scores" / stats.model / f"{stats.task}.json"
-    if stats.score is None and path.exists():
-        return replace(stats, score=read_json(path, Score))
-    return stats
+            place = f"{path}: {stats.model}/{stats.task}"
+            raise MoroccoError(f"unknown task {stats.task!r}", place=place)
+        yield stats, None if path.is_file() else _image_bytes(stats, path)
 
 
 @dataclass(frozen=True)

@@ -108,11 +108,19 @@ def markdown(board: Board) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def compact_head(machine: Machine) -> tuple[str, ...]:
+    return (
+        *(f"rank by {'score' if ranked_by_score(machine) else 'speed'}", "model", "score"),
+        *("records/s", "GPU RAM, GiB", "RAM, GiB", "init, s", "CPU, ms/record"),
+        *("J/record", "valid runs"),
+    )
+
+
 def compact(row: Row, machine: Machine) -> list[str]:
-    """The few figures that a README shows, as printed."""
-    runs = f"{row.runs_valid} of {row.runs_valid + row.runs_invalid}"
+    """The few figures that a README shows, as printed, in the order of ``compact_head``."""
+    rank = row.ranks.score if ranked_by_score(machine) else row.ranks.rps
     return [
-        "–" if row.ranks.score is None else str(row.ranks.score),
+        "–" if rank is None else str(rank),
         row_name(row, machine) + (" ◆" if row.pareto else ""),
         text(row.score).line,
         text(row.rps).line,
@@ -121,19 +129,18 @@ def compact(row: Row, machine: Machine) -> list[str]:
         text(row.init_seconds).line,
         text(row.cpu_seconds_per_record, 1e-3).line,
         text(row.joules_per_record).line,
-        runs,
+        f"{row.runs_valid} of {row.runs_valid + row.runs_invalid}",
     ]
 
 
-COMPACT_HEAD = (
-    *("rank", "model", "score", "records/s", "GPU RAM, GiB", "RAM, GiB"),
-    *("init, s", "CPU, ms/record", "J/record", "valid runs"),
-)
+def ranked_by_score(machine: Machine) -> bool:
+    """Rows are in the order of score where one is known, else of speed."""
+    return any(row.ranks.score for row in machine.rows)
 
 
 def _markdown_table(machine: Machine) -> str:
     rows = [[escape_markdown(cell) for cell in compact(row, machine)] for row in machine.rows]
-    return pipe_table(COMPACT_HEAD, rows, left=(1,))
+    return pipe_table(compact_head(machine), rows, left=(1,))
 
 
 def _markdown_tasks(machine: Machine) -> str:
@@ -157,7 +164,7 @@ def _markdown_notes(machine: Machine) -> list[str]:
     notes = [
         "± and [ ]: 95 % intervals. Score: mean of the nine tasks. Records/s, init, CPU and energy:"
         f" geometric mean over {len(machine.tasks)} tasks. RAM and GPU RAM: the largest of all"
-        " tasks. Rank: 1 + the number of models whose score is certainly better (intervals apart)."
+        " tasks. Rank: 1 + the number of models that are certainly better (intervals apart)."
         " ◆: on the Pareto front of score, speed and memory. —: not measured; “not resolved”: the"
         " difference between the runs is not above their spread."
     ]
@@ -166,10 +173,7 @@ def _markdown_notes(machine: Machine) -> list[str]:
         for row in machine.rows
         for note in row_notes(row)
     ]
-    lines += [
-        f"- rows differ in {escape_markdown(key)}: {escape_markdown(', '.join(values))}"
-        for key, values in machine.differs.items()
-    ]
+    lines += [f"- {escape_markdown(note)}" for note in machine.notes]
     return [*notes, "\n".join(lines)] if lines else notes
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from morocco.board.draw import discs
-from morocco.board.export import COMPACT_HEAD, compact, row_notes
+from morocco.board.export import compact, compact_head, row_notes
 from morocco.board.numbers import GIB, text
 from morocco.board.table import Board, Machine, Ranks, Row, TaskRow
 from morocco.charts.save import script_json, vega_bundle
@@ -74,7 +74,7 @@ def _machine(machine: Machine) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "title": machine.title,
-        "differs": [f"{key}: {', '.join(values)}" for key, values in machine.differs.items()],
+        "notes": list(machine.notes),
         "columns": [list(column) for column in shown],
         "left_out": [column[1] for column in _COLUMNS if column not in shown],
         "means_over": len(machine.tasks),
@@ -194,7 +194,7 @@ def _plain_tables(board: Board) -> str:
     """The short table for readers without scripts."""
     parts = []
     for machine in board.machines:
-        rows = [COMPACT_HEAD, *[compact(row, machine) for row in machine.rows]]
+        rows = [compact_head(machine), *[compact(row, machine) for row in machine.rows]]
         lines = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in rows

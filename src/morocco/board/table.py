@@ -100,6 +100,18 @@ class Machine:
     def title(self) -> str:
         return _title(self.kind, self.details)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before comparing rows."""
+        notes = [f"rows differ in {key}: {', '.join(found)}" for key, found in self.differs.items()]
+        imported = [row.label for row in self.rows if row.origin == "imported"]
+        if imported and not self.details:
+            notes.append(
+                "imported archives do not say which machine they were measured on: that rows share"
+                " one is taken on trust"
+            )
+        return tuple(notes)
+
 
 @dataclass(frozen=True)
 class Board:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -14,8 +15,6 @@ from morocco.formats.names import parse_run_name
 from morocco.formats.record import read_record
 from morocco.screen.cell import CellState
 from morocco.tasks.registry import TASKS, get_task
-
-DRAWN_KINDS = ("measured", "cold")  # warm-ups and empty containers are no runs of the model
 
 
 def plot_model(
@@ -63,21 +62,21 @@ def plot_logs(paths: Sequence[str | Path], image: str | Path) -> None:
 
 
 def load_lines(results: str | Path, model: str, task: str) -> tuple[list[Line], list[str]]:
-    """Every run of a model on a task in order of load and index, and notes on those not drawn."""
+    """Every measured run of a model on a task by load and index, and notes on those not drawn."""
     folder = Path(results) / "logs" / model / task
     not_counted = _not_counted(Path(results), model, task)
     keyed: list[tuple[tuple[int, int, int], Line]] = []
     without_log = 0
     for path in sorted(folder.glob("*.json")):
         record = read_record(path)
-        if record.kind not in DRAWN_KINDS:
+        if record.kind != "measured":
             continue
         log = path.with_suffix(".jsonl")
         if not log.exists() or not log.stat().st_size:
             without_log += 1
             continue
         key = parse_run_name(path.stem)
-        counted = record.verdict.valid and record.kind == "measured" and key not in not_counted
+        counted = record.verdict.valid and key not in not_counted
         keyed.append((key, _line(log, counted=counted)))
     notes = [f"{len(keyed)} runs"]
     if without_log:
@@ -87,17 +86,18 @@ def load_lines(results: str | Path, model: str, task: str) -> tuple[list[Line], 
 
 def _not_counted(results: Path, model: str, task: str) -> set[tuple[int, int, int]]:
     """Runs that the last round of screening left out."""
-    latest: dict[str, CellState] = {}
-    for path in (results / "cells" / model / task).glob("*.round*.json"):
-        state = read_json(path, CellState)
-        known = latest.get(state.cell.name)
-        if known is None or state.round > known.round:
-            latest[state.cell.name] = state
+    rounds = {
+        int(match[1]): path
+        for path in (results / "cells").glob("*.json")
+        if (match := re.fullmatch(re.escape(model) + r"\.round(\d+)", path.stem))
+    }
+    if not rounds:
+        return set()
     return {
         (state.cell.input_size, state.cell.batch_size, run.index)
-        for state in latest.values()
+        for state in read_json(rounds[max(rounds)], list[CellState])
         for run in state.runs
-        if not run.accepted
+        if state.cell.task == task and not run.accepted
     }
 
 

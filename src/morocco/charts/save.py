@@ -25,8 +25,8 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>{title}</title>
 <style>body {{ margin: 1rem; font-family: sans-serif; background: #fff }}</style>
 <div id="chart"></div>
-<script>{bundle}</script>
-<script>
+<script type="module">{bundle}</script>
+<script type="module">
 vegaEmbed("#chart", {spec}, {{ mode: "vega-lite", ast: true, renderer: "svg",
   actions: {{ export: true, source: false, compiled: false, editor: false }} }});
 </script>

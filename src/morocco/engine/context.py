@@ -26,7 +26,8 @@ def folder_files(folder: Path) -> dict[str, Path]:
         lines = (line.strip() for line in ignore.read_text().splitlines())
         patterns += [line for line in lines if line and not line.startswith("#")]
     names = exclude_paths(str(folder), patterns, dockerfile="Dockerfile")
-    files = {name: _source(folder, folder / name) for name in names}
+    # The SDK adds the ignore file itself, for builders that read it.
+    files = {n: _source(folder, folder / n) for n in names if n != ".dockerignore"}
     return {name: path for name, path in files.items() if path.is_symlink() or path.is_file()}
 
 

@@ -24,8 +24,11 @@ _DONE = b"d"
 
 
 @contextlib.contextmanager
-def guarded(container: str, cgroup_folders: list[Path], scratch: Path) -> Iterator[None]:
-    """Guard a block; leaving it (also by an exception) tells the guard that we cleaned up."""
+def guarded(container: str | None, cgroup_folders: list[Path], scratch: Path) -> Iterator[None]:
+    """Guard a block; leaving it (also by an exception) tells the guard that we cleaned up.
+
+    ``container`` None: a run without an engine, whose keeper ends the processes.
+    """
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -42,7 +45,7 @@ def guarded(container: str, cgroup_folders: list[Path], scratch: Path) -> Iterat
 
 
 def _guard(
-    read_end: int, write_end: int, container: str, cgroup_folders: list[Path], scratch: Path
+    read_end: int, write_end: int, container: str | None, cgroup_folders: list[Path], scratch: Path
 ) -> None:
     """Body of the guard process; never returns."""
     try:
@@ -62,11 +65,14 @@ def _guard(
         os._exit(0)
 
 
-def _clean_up(container: str, cgroup_folders: list[Path], scratch: Path) -> None:
+def _clean_up(container: str | None, cgroup_folders: list[Path], scratch: Path) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not _remove(container) and time.monotonic() < deadline:
+    while container and not _remove(container) and time.monotonic() < deadline:
         time.sleep(0.5)
     remove_tree(cgroup_folders)
+    while any(map(os.path.exists, cgroup_folders)) and time.monotonic() < deadline:
+        time.sleep(0.1)  # killed processes take a moment to leave
+        remove_tree(cgroup_folders)
     shutil.rmtree(scratch, ignore_errors=True)
 
 

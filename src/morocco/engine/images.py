@@ -108,7 +108,7 @@ def build_model(
         "morocco.model": model_dir.name,
         "morocco.task": spec.key,
         "org.opencontainers.image.base.name": base,
-        **_about(client, bare, what),
+        **_labels(client, bare, what),
     }
     pairs = " ".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
     before = _image_id(client, tag)
@@ -168,7 +168,7 @@ def weight_files(folder: Path, task: Task, model: str) -> dict[str, Path | bytes
     return {f"weights/{path.name}": path.resolve() for path in files}
 
 
-def _about(client: docker.DockerClient, image: str, what: str) -> dict[str, str]:
+def _labels(client: docker.DockerClient, image: str, what: str) -> dict[str, str]:
     """The labels that a model's own file asks for; none where it left no file."""
     import docker.errors
 

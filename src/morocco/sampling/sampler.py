@@ -39,8 +39,8 @@ class GpuSource(Protocol):
 _PSS_CORE_SHARE = 0.005  # of a core that reading PSS at a steady size may use
 _PSS_FASTEST_SECONDS = 0.02
 # A new peak of anonymous memory this much above the last look at PSS calls for another at once:
-# a growing model costs about 15 looks for each doubling, a steady one none.
-_PSS_GROWTH = 1.05
+# a growing model costs about 8 looks for each doubling, a steady one none.
+_PSS_GROWTH = 1.1
 _PSS_GROWTH_BYTES = 2**20
 _EDGE_TICKS = 300  # 3 s at 100 Hz: the start and exit lie well within
 

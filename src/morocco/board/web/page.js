@@ -256,7 +256,7 @@ const sections = data.machines.map((machine) => {
   section.root = el("section", {}, el("h2", {}, machine.title),
     el("p", { class: "muted" }, `Means of speed are over ${machine.means_over} tasks.` +
       (machine.left_out.length ? ` No model here has a figure for: ${machine.left_out.join(", ")}.` : "")),
-    ...machine.differs.map((text) => el("p", { class: "note" }, `Rows differ in ${text}`)),
+    ...machine.notes.map((text) => el("p", { class: "note" }, text)),
     el("figure", {}, section.chart, section.caption), section.table);
   $("machines").append(section.root);
   return section;
