@@ -11,7 +11,7 @@ from typing import Any
 from morocco.board.collect import Collection, Sourced
 from morocco.board.numbers import ABSENT_MARK, text
 from morocco.board.plain import csv_table, escape_markdown, pipe_table
-from morocco.board.table import machine_title
+from morocco.board.rows import machine_title
 from morocco.estimate.results import Estimate, LoadStats
 from morocco.formats.files import encode_json, write_bytes, write_text
 from morocco.tasks.registry import TASKS

@@ -8,7 +8,7 @@ import altair as alt
 
 from morocco.board.numbers import text
 from morocco.board.rank import front_line
-from morocco.board.table import Board, Machine, Row, TaskRow
+from morocco.board.rows import Board, Machine, Row, TaskRow
 from morocco.charts.compare import Point, compare_chart
 from morocco.charts.correction import Correction, correction_chart
 from morocco.charts.disc import Disc, Interval, disc_chart

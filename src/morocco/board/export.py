@@ -7,7 +7,7 @@ from typing import Any
 from morocco.board.draw import row_name
 from morocco.board.numbers import GIB, Text, text
 from morocco.board.plain import csv_table, escape_markdown, pipe_table
-from morocco.board.table import Board, Machine, Row, TaskRow
+from morocco.board.rows import Board, Machine, Row, TaskRow
 from morocco.estimate.results import Estimate
 from morocco.formats.files import encode_json
 from morocco.tasks.registry import TASKS

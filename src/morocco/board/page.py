@@ -9,7 +9,7 @@ from typing import Any
 from morocco.board.draw import discs
 from morocco.board.export import compact, compact_head, row_notes
 from morocco.board.numbers import GIB, text
-from morocco.board.table import Board, Machine, Ranks, Row, TaskRow
+from morocco.board.rows import Board, Machine, Ranks, Row, TaskRow
 from morocco.charts.save import script_json, vega_bundle
 from morocco.estimate.results import ABSENT, Estimate
 from morocco.tasks.registry import TASKS

@@ -15,7 +15,8 @@ from morocco.board.draw import (
 )
 from morocco.board.export import csv_text, json_bytes, markdown, tasks_csv_text
 from morocco.board.page import page_html
-from morocco.board.table import Board, build_board
+from morocco.board.rows import Board
+from morocco.board.table import build_board
 from morocco.charts.save import FORMATS, save_chart
 from morocco.formats.files import write_bytes, write_text
 
