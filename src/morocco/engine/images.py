@@ -104,11 +104,16 @@ def build_model(
         network=network,
         log=log,
     )
+    try:
+        told = _labels(client, bare, what)
+    except MoroccoError:
+        _forget(client, bare)
+        raise
     labels = {
         "morocco.model": model_dir.name,
         "morocco.task": spec.key,
         "org.opencontainers.image.base.name": base,
-        **_labels(client, bare, what),
+        **told,
     }
     pairs = " ".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
     before = _image_id(client, tag)
