@@ -28,6 +28,7 @@ from morocco.formats.log import Sample, encode_log
 from morocco.formats.names import RunFiles
 from morocco.formats.record import Clock, Reason, RunRecord, write_record
 from morocco.sampling.machine import describe_harness, describe_machine
+from morocco.sampling.nvml import machine_gpus
 from morocco.sampling.sampler import frame_samples
 from morocco.suite.model import run_order
 from morocco.tasks.predictions import PredictionCheck, check_predictions
@@ -121,11 +122,7 @@ def _judge(
         options={**outcome.options, "args": list(spec.container_args), "env": spec.env},
         gpu=gpu,
         noise=execution.noise,
-        machine=describe_machine(
-            _engine_version(client),
-            tuple(device.name or "unnamed GPU" for device in gpu.devices) if gpu else (),
-            gpu.driver if gpu else None,
-        ),
+        machine=describe_machine(_engine_version(client), *machine_gpus()),
         harness=dataclasses.replace(describe_harness(), simulated=bool(gpu and gpu.simulated)),
         spec_sha256=spec.sha256,
     )

@@ -5,6 +5,7 @@ Every NVML function can fail on its own; a failure becomes a reason code, never 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -157,6 +158,19 @@ def describe(session: NvmlSession) -> GpuInfo | Absence:
         simulated=session.simulated,
         absent=dict(session.absent),
     )
+
+
+@functools.cache
+def machine_gpus() -> tuple[tuple[str, ...], str | None]:
+    """(names of all GPUs, driver version) for the record of the machine; ((), None) without any."""
+    session = open_nvml()
+    if isinstance(session, Absence):
+        return (), None
+    with session:
+        info = describe(session)
+    if isinstance(info, Absence):
+        return (), session.driver
+    return tuple(device.name or "unnamed GPU" for device in info.devices), info.driver
 
 
 def _describe_gpu(session: NvmlSession, index: int) -> list[DeviceInfo]:
