@@ -23,6 +23,7 @@ COMMANDS = (
     "verify",
     "board",
     "reap",
+    "retry",
     "tune",
 )
 

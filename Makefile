@@ -1,0 +1,78 @@
+# MOROCCO. `make bench` and `make test` set up everything they need; `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUITE ?= config/config.yaml
+CORES ?= 1
+RESULTS = $(shell $(BIN)/python scripts/results_folder.py $(SUITE))
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile $(SUITE)
+
+.PHONY: help bench test test-slurm soak retry report data submission images lint format env env-dev engine clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@echo "SUITE=config/other.yaml measures another suite than $(SUITE)"
+
+bench: env engine ## measure the suite and print its leaderboard
+	@$(SNAKEMAKE) --quiet rules reason host
+	@$(BIN)/python scripts/show_board.py $(RESULTS)
+
+retry: env engine ## measure again what is recorded as invalid
+	@$(BIN)/morocco retry $(RESULTS)
+	@$(MAKE) --no-print-directory bench
+
+report: env ## one zip with every chart, table, caption and the workflow's provenance
+	@$(SNAKEMAKE) --report $(RESULTS)/report.zip
+	@echo "report: $(RESULTS)/report.zip (unpack, open report.html)"
+
+data: env ## fetch and verify the official archive into data/official
+	@$(BIN)/python scripts/fetch_data.py $(SUITE)
+
+submission: env ## pack MODEL's runs as a submission: make submission MODEL=tfidf
+	@test -n "$(MODEL)" || { echo "say which: make submission MODEL=<name>"; exit 2; }
+	@$(BIN)/morocco submission $(RESULTS) --model $(MODEL) --out $(RESULTS)/submission-$(MODEL).zip
+
+images: env engine ## build and describe all model images
+	@$(SNAKEMAKE) --quiet rules reason host -- $(RESULTS)/images/ready
+
+test: env-dev engine ## every test, those with a real engine and browser too
+	@scripts/test-tools.sh
+	$(BIN)/python -m pytest -q -m "not engine and not workflow and not browser and not soak and not slurm" -n 2
+	$(BIN)/python -m pytest -q -m "(engine or workflow or browser) and not soak and not slurm"
+
+lint: env-dev ## format, lint, types, workflow lint, dry-runs of every config
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	for suite in config/*.yaml; do $(BIN)/snakemake -n -q --configfile $$suite > /dev/null || exit 1; done
+
+format: env-dev ## format everything
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+env: $(VENV)/runtime.stamp
+env-dev: $(VENV)/dev.stamp
+
+$(VENV)/bin/python:
+	@PYTHON=$(PYTHON) scripts/make_venv.sh $(VENV)
+
+$(VENV)/runtime.stamp: envs/runtime.txt pyproject.toml | $(VENV)/bin/python
+	@echo "setting up the environment (about a minute)"
+	@$(BIN)/pip install -q --require-hashes --no-deps -r envs/runtime.txt
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+$(VENV)/dev.stamp: envs/dev.txt $(VENV)/runtime.stamp
+	@$(BIN)/pip install -q --require-hashes --no-deps -r envs/dev.txt
+	@touch $@
+
+engine: ## make sure that a container engine answers
+	@scripts/engine.sh
+
+clean: ## remove the environment and Snakemake's notes; results stay
+	rm -rf $(VENV) .snakemake
