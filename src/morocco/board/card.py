@@ -24,8 +24,8 @@ LABELS = {
     "weight_bytes": "morocco.weight_bytes",
 }
 HEAD = (
-    *("Model", "Task", "Parameters", "Vocabulary", "Image / weights, MB", "Batch size"),
-    *("Seq len", "Time, s CPU / GPU", "Mem, MB CPU / GPU"),
+    *("Model", "Task", "Parameters", "Vocabulary", "Image, MB", "Weights, MB"),
+    *("Batch size", "Seq len", "Time s CPU", "Time s GPU", "Mem MB CPU", "Mem MB GPU"),
 )
 LEGEND = (
     "Time: seconds for one batch, batch size / (records/s), start-up subtracted. Mem: MB of 10⁶"
@@ -119,7 +119,11 @@ def card_html(rows: Sequence[CardRow], title: str) -> str:
     from great_tables import GT
 
     columns = ("machine", *HEAD)
-    data = [[html.escape(cell) for cell in (row.machine, *card_cells(row))] for row in rows]
+    data = [
+        [html.escape(row.machine)]
+        + [html.escape(cell).replace(" ± ", "\u00a0±\u00a0") for cell in card_cells(row)]
+        for row in rows
+    ]
     frame = pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String), orient="row")
     table = (
         GT(frame, groupname_col="machine")
@@ -127,6 +131,9 @@ def card_html(rows: Sequence[CardRow], title: str) -> str:
         .tab_source_note(html.escape(LEGEND))
         .cols_align("right", columns=list(HEAD[2:]))
         .cols_align("left", columns=list(HEAD[:2]))
+        .cols_label({name: name.split()[-1] for name in HEAD[8:]})
+        .tab_spanner("Time, s", columns=list(HEAD[8:10]))
+        .tab_spanner("Mem, MB", columns=list(HEAD[10:12]))
         .tab_options(table_font_size="14px")
     )
     page: str = table.as_raw_html(make_page=True)
@@ -140,11 +147,14 @@ def card_cells(row: CardRow) -> list[str]:
         TASKS[row.task].title,
         _count(row.parameters),
         _count(row.vocabulary),
-        f"{_megabytes(row.image_bytes)} / {_megabytes(row.weight_bytes)}",
+        _megabytes(row.image_bytes),
+        _megabytes(row.weight_bytes),
         str(row.batch_size),
         str(row.seq_len) if row.seq_len else ABSENT_MARK,
-        f"{text(row.seconds_cpu).line} / {text(row.seconds_gpu).line}",
-        f"{text(row.memory_cpu, MB).line} / {text(row.memory_gpu, MB).line}",
+        text(row.seconds_cpu).line,
+        text(row.seconds_gpu).line,
+        text(row.memory_cpu, MB).line,
+        text(row.memory_gpu, MB).line,
     ]
 
 

@@ -162,4 +162,6 @@ def _not_drawn(names: list[str]) -> str:
 def _stack(charts: list[Any], title: str) -> Any:
     if not charts:
         return disc_chart([], title)
-    return charts[0] if len(charts) == 1 else alt.vconcat(*charts, spacing=40)
+    if len(charts) == 1:
+        return charts[0]
+    return alt.vconcat(*charts, spacing=40).resolve_scale(size="independent", color="independent")

@@ -99,7 +99,7 @@ def _panel(
         "kind:N",
         title="measured on",
         scale=alt.Scale(domain=["GPU", "CPU"], range=[GPU, CPU]),
-        legend=alt.Legend(orient="top") if place == 0 else None,
+        legend=alt.Legend(orient="top"),
     )
     base = alt.Chart(alt.Data(values=values))
     bars = base.mark_rule(strokeWidth=1.6).encode(x="low:Q", y=y, x2="high:Q", color=colour)

@@ -50,12 +50,7 @@ def _panel(
     pairs: Sequence[Correction], name: str, models: list[str], scale: Scale, place: int
 ) -> Any:
     values = [_value(pair) for pair in pairs]
-    marks = [
-        {**value, "kind": kind, "at": value[kind]}
-        for value in values
-        for kind in KINDS
-        if value[kind] is not None
-    ]
+    known = [value for value in values if value["corrected"] is not None]
     y = alt.Y(
         "model:N",
         title=None,
@@ -69,42 +64,39 @@ def _panel(
             labelPadding=6,
         ),
     )
-    x = alt.X(
-        "at:Q",
-        title="records/s",
-        scale=alt.Scale(type="log", domain=scale.domain, nice=False),
-        axis=alt.Axis(format="~s", values=log_ticks(scale)),
+    colour = alt.Color(
+        "kind:N",
+        title=None,
+        scale=alt.Scale(domain=list(KINDS), range=[CPU, GPU]),
+        legend=alt.Legend(orient="top"),
     )
-    known = [value for value in values if value["corrected"] is not None]
+    axis: dict[str, Any] = {
+        "title": "records/s",
+        "scale": alt.Scale(type="log", domain=scale.domain, nice=False),
+        "axis": alt.Axis(format="~s", values=log_ticks(scale)),
+    }
+    tooltip = [
+        alt.Tooltip("model:N"),
+        alt.Tooltip("published:Q", title="published, records/s", format=".4~g"),
+        alt.Tooltip("corrected:Q", title="corrected, records/s", format=".4~g"),
+        alt.Tooltip("low:Q", title="95 % from", format=".4~g"),
+        alt.Tooltip("high:Q", title="to", format=".4~g"),
+        alt.Tooltip("note:N"),
+    ]
     base = alt.Chart(alt.Data(values=known)).encode(y=y)
     shift = base.mark_rule(color=MUTED, strokeDash=[2, 2]).encode(x="published:Q", x2="corrected:Q")
-    bars = base.mark_rule(color=GPU, strokeWidth=2.4).encode(x="low:Q", x2="high:Q")
-    points = (
-        alt.Chart(alt.Data(values=marks))
-        .mark_point(size=44, opacity=1, strokeWidth=1.6)
-        .encode(
-            x=x,
-            y=y,
-            color=alt.Color(
-                "kind:N",
-                title=None,
-                scale=alt.Scale(domain=list(KINDS), range=[CPU, GPU]),
-                legend=alt.Legend(orient="top") if place == 0 else None,
-            ),
-            shape=alt.Shape(
-                "kind:N", scale=alt.Scale(domain=list(KINDS), range=["diamond", "circle"])
-            ),
-            tooltip=[
-                alt.Tooltip("model:N"),
-                alt.Tooltip("published:Q", title="published, records/s", format=".4~g"),
-                alt.Tooltip("corrected:Q", title="corrected, records/s", format=".4~g"),
-                alt.Tooltip("low:Q", title="95 % from", format=".4~g"),
-                alt.Tooltip("high:Q", title="to", format=".4~g"),
-                alt.Tooltip("note:N"),
-            ],
-        )
+    bars = base.mark_rule(color=GPU, strokeWidth=2).encode(x="low:Q", x2="high:Q")
+    published = (
+        alt.Chart(alt.Data(values=[{**value, "kind": KINDS[0]} for value in values]))
+        .mark_point(shape="diamond", size=50, opacity=1, strokeWidth=1.6)
+        .encode(x=alt.X("published:Q", **axis), y=y, color=colour, tooltip=tooltip)
     )
-    return alt.layer(shift, bars, points).properties(
+    corrected = (
+        alt.Chart(alt.Data(values=[{**value, "kind": KINDS[1]} for value in known]))
+        .mark_point(filled=True, size=34, opacity=1)
+        .encode(x="corrected:Q", y=y, color=colour, tooltip=tooltip)
+    )
+    return alt.layer(shift, bars, published, corrected).properties(
         width=PANEL_WIDTH,
         height=max(ROW_HEIGHT * len(models), 60),
         title=alt.Title(name, fontSize=12, color=INK, offset=4),

@@ -68,6 +68,7 @@ def disc_chart(
         _bars(discs, x, y, speed_title, score_title),
         _leaders(discs, places, x, y),
         _points(discs, most),
+        _centres(discs),
         *_labels(discs, places, x, y),
     ]
     if sum(disc.front for disc in discs) > 1:
@@ -197,6 +198,19 @@ def _points(discs: Sequence[Disc], most: float) -> alt.Chart:
                 alt.Tooltip("kind:N", title="memory is"),
             ],
         )
+    )
+
+
+def _centres(discs: Sequence[Disc]) -> alt.Chart:
+    """A dot in each disc: a model of little memory would not be seen otherwise."""
+    values = [
+        {"speed": disc.speed.value, "score": disc.score.value, "kind": _kind(disc)}
+        for disc in discs
+    ]
+    return (
+        alt.Chart(alt.Data(values=values))
+        .mark_circle(size=12, opacity=1)
+        .encode(x="speed:Q", y="score:Q", color=_colour())
     )
 
 

@@ -8,7 +8,9 @@ import sys
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("board", help="leaderboard, page and charts of results folders")
-    parser.add_argument("results", nargs="+", help="results folder of a suite, or a submission (zip)")
+    parser.add_argument(
+        "results", nargs="+", help="results folder of a suite, or a submission (zip)"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--title", default="MOROCCO leaderboard")
     parser.set_defaults(run=run)

@@ -188,6 +188,8 @@ function chartSpec(points, phone) {
             { field: "speed_text", title: "records/s" },
             { field: "memory_text", title: "memory" },
           ] } },
+      // A dot in each disc: a model of little memory would not be seen otherwise.
+      { name: "centres", mark: { type: "circle", size: 10, opacity: 1 }, encoding: { x, y, color: colour } },
     ],
   };
 }
