@@ -110,7 +110,7 @@ def make_record(
     step = (last - first) / max(1, points - 1)
     counts = [size * (k + 1) // points for k in range(points)]
     burst = max(b - a for a, b in itertools.pairwise([0, *counts])) / size
-    curve = tuple((round(first + step * k, 6), n) for k, n in enumerate(counts))
+    curve = tuple((float(f"{first + step * k:.6f}"), n) for k, n in enumerate(counts))
     if points == 1:
         first = last = curve[0][0]
     record = RunRecord(
