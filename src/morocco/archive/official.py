@@ -21,7 +21,7 @@ from morocco.formats.files import read_json, write_bytes, write_json
 from morocco.tasks.records import read_records
 from morocco.tasks.registry import TASKS
 
-# The archive is about 130 MB packed; RuCoS's train split alone is some 200 MB of JSON.
+# Generous: RuCoS's train split, the largest, has some 72,000 passages of about 3 kB.
 OFFICIAL_LIMITS = Limits(
     archive_bytes=512 * MIB, members=1000, unpacked_bytes=2048 * MIB, member_bytes=1024 * MIB
 )
