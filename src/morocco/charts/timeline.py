@@ -88,7 +88,7 @@ def _panel(
                 "s:Q",
                 scale=alt.Scale(domain=[0, end], nice=False),
                 title="seconds since the first sample" if last else None,
-                axis=alt.Axis(labels=last, ticks=last),
+                axis=alt.Axis(labels=last, ticks=last, tickCount=10, format="~g"),
             ),
             y=alt.Y(
                 "v:Q",
