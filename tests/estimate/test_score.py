@@ -8,7 +8,7 @@ import pytest
 
 from morocco.cli.main import main
 from morocco.errors import MoroccoError
-from morocco.estimate.published import check_metrics, read_published
+from morocco.estimate.published import read_published
 from morocco.estimate.results import Score
 from morocco.estimate.score import (
     absent_score,
@@ -19,7 +19,7 @@ from morocco.estimate.score import (
     wilson_interval,
 )
 from morocco.tasks.inputs import make_input
-from morocco.tasks.metrics import compute_metrics, task_score
+from morocco.tasks.metrics import check_metrics, compute_metrics, task_score
 from morocco.tasks.predictions import check_predictions
 from morocco.tasks.registry import TASKS
 
@@ -336,6 +336,8 @@ def test_mistakes_in_published_scores_are_named(tmp_path, text, message):
 def test_given_metrics_are_checked():
     assert check_metrics(TASKS["lidirus"], {"mcc": -0.013}, "x") == {"mcc": -0.013}
     assert given_score(TASKS["rucos"], {"f1": 0.2, "em": 0.0}).score == 0.1
+    with pytest.raises(MoroccoError, match="given score of RuCoS: RuCoS is scored by f1 and em"):
+        given_score(TASKS["rucos"], {"f1": 0.2})
 
 
 # the command

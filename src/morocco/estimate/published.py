@@ -10,7 +10,8 @@ import yaml
 from morocco.errors import MoroccoError
 from morocco.estimate.results import Score
 from morocco.estimate.score import given_score
-from morocco.tasks.registry import Task, get_task
+from morocco.tasks.metrics import check_metrics
+from morocco.tasks.registry import get_task
 
 
 def read_published(path: str | Path) -> dict[str, dict[str, Score]]:
@@ -47,21 +48,3 @@ def _model(tasks: Any, place: str) -> dict[str, Score]:
             raise MoroccoError(f"{task.title} stands twice", place=place)
         scores[task.key] = given_score(task, check_metrics(task, metrics, f"{place}: {name}"))
     return scores
-
-
-def check_metrics(task: Task, metrics: Any, place: str) -> dict[str, float]:
-    """The task's official metrics, all of them and no others, as fractions."""
-    if not isinstance(metrics, dict) or set(metrics) != set(task.metrics):
-        raise MoroccoError(
-            f"{task.title} is scored by {' and '.join(task.metrics)}", place=place, hint=_FORM
-        )
-    for name, value in metrics.items():
-        lowest = -1.0 if name == "mcc" else 0.0
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not lowest <= value <= 1.0:
-            raise MoroccoError(
-                f"{name} is {value!r}, not in {lowest:g}..1",
-                place=place,
-                hint="a fraction as 0.52, not a percentage",
-            )
-    return {name: float(metrics[name]) for name in task.metrics}

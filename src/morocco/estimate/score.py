@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from morocco.errors import MoroccoError
 from morocco.estimate.results import Score
 from morocco.tasks.gold import Gold, read_gold
-from morocco.tasks.metrics import compute_metrics, query_scores, task_score
+from morocco.tasks.metrics import check_metrics, compute_metrics, query_scores, task_score
 from morocco.tasks.predictions import Prediction
 from morocco.tasks.registry import TASKS, Task
 
@@ -46,8 +46,12 @@ def score_task(task: Task, labelled_path: Path, predictions: Mapping[int, Predic
 
 
 def given_score(task: Task, metrics: Mapping[str, float]) -> Score:
-    """A score known from elsewhere: the official metrics as published, without an interval."""
-    return Score(dict(metrics), task_score(task, metrics), "given")
+    """A score known from elsewhere: the official metrics as published, without an interval.
+
+    Raises MoroccoError where ``metrics`` are not the task's own, or no fractions.
+    """
+    checked = check_metrics(task, metrics, f"given score of {task.title}")
+    return Score(checked, task_score(task, checked), "given")
 
 
 def absent_score(reason: str) -> Score:

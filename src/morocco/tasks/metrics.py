@@ -10,7 +10,7 @@ from __future__ import annotations
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from morocco.errors import MoroccoError
 from morocco.tasks.gold import Gold
@@ -49,6 +49,26 @@ def compute_metrics(
 def task_score(task: Task, metrics: Mapping[str, float]) -> float:
     """Mean of the task's official metrics; one of exactly 0 counts like any other."""
     return sum(metrics[name] for name in task.metrics) / len(task.metrics)
+
+
+def check_metrics(task: Task, metrics: Any, place: str) -> dict[str, float]:
+    """The task's official metrics, all of them and no others, as fractions."""
+    if not isinstance(metrics, dict) or set(metrics) != set(task.metrics):
+        raise MoroccoError(
+            f"{task.title} is scored by {' and '.join(task.metrics)}",
+            place=place,
+            hint="as {f1: 0.367, accuracy: 0.463}",
+        )
+    for name, value in metrics.items():
+        lowest = -1.0 if name == "mcc" else 0.0
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not lowest <= value <= 1.0:
+            raise MoroccoError(
+                f"{name} is {value!r}, not in {lowest:g}..1",
+                place=place,
+                hint="a fraction as 0.52, not a percentage",
+            )
+    return {name: float(metrics[name]) for name in task.metrics}
 
 
 def label_metrics(task: Task, rows: Sequence[tuple[Label, Label]]) -> dict[str, float]:
