@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUITE ?= config/config.yaml
 CORES ?= 1
+# Another data root than the suite names: make bench DATA=path/to/russian-superglue
+DATA ?=
 RESULTS = $(shell $(BIN)/python scripts/results_folder.py $(SUITE))
-SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile $(SUITE)
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile $(SUITE) $(if $(DATA),--config "data={root: $(DATA)}")
 
 .PHONY: help bench test test-slurm soak retry report data submission images lint format env env-dev engine clean
 
@@ -27,7 +29,7 @@ report: env ## one zip with every chart, table, caption and the workflow's prove
 	@echo "report: $(RESULTS)/report.zip (unpack, open report.html)"
 
 data: env ## fetch and verify the official archive into data/official
-	@$(BIN)/python scripts/fetch_data.py $(SUITE)
+	@$(BIN)/python scripts/fetch_data.py --config $(SUITE)
 
 submission: env ## pack MODEL's runs as a submission: make submission MODEL=tfidf
 	@test -n "$(MODEL)" || { echo "say which: make submission MODEL=<name>"; exit 2; }
