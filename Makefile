@@ -10,7 +10,7 @@ DATA ?=
 RESULTS = $(shell $(BIN)/python scripts/results_folder.py $(SUITE))
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile $(SUITE) $(if $(DATA),--config "data={root: $(DATA)}")
 
-.PHONY: help bench test test-slurm soak retry report data submission images lint format env env-dev engine clean
+.PHONY: help bench test test-slurm soak retry report data submission images publish lint format env env-dev engine clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ submission: env ## pack MODEL's runs as a submission: make submission MODEL=tfid
 
 images: env engine ## build and describe all model images
 	@$(SNAKEMAKE) --quiet rules reason host -- $(RESULTS)/images/ready
+
+publish: env engine ## push every task image to the suite's registry
+	@$(SNAKEMAKE) --quiet rules reason host -- publish
 
 test: env-dev engine ## every test, those with a real engine and browser too
 	@scripts/test-tools.sh

@@ -19,10 +19,12 @@ include: "workflow/rules/screen.smk"
 include: "workflow/rules/stats.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/leaderboard.smk"
+include: "workflow/rules/publish.smk"
 
 
 localrules:
     all,
+    publish,
 
 
 rule all:

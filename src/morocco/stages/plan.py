@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from morocco.estimate.published import read_published
 from morocco.formats.names import RunId, run_files
 from morocco.stages.images import ImageRequest
 from morocco.stages.settle import CellJob
@@ -102,6 +103,14 @@ class Plan:
     def screening_text(self) -> str:
         return as_text(self.suite.screening)
 
+    def given_scores(self, model: str) -> dict[str, dict[str, float]]:
+        """Metrics by task known from elsewhere: the config's own, then the published file's."""
+        given: dict[str, dict[str, float]] = {}
+        if self.suite.published_scores:
+            published = read_published(Path(self.suite.published_scores))
+            given = {task: score.metrics for task, score in published.get(model, {}).items()}
+        return {**given, **self.suite.models[model].scores}
+
     def stats_text(self, model: str) -> str:
         entry = self.suite.models[model]
         return as_text(
@@ -114,7 +123,7 @@ class Plan:
                 init_sizes={task: part.init.input_size for task, part in entry.tasks.items()},
                 max_relative_half_width=self.suite.max_relative_half_width,
                 data_root=self.suite.data_root,
-                given=self.suite.given_scores(model),
+                given=self.given_scores(model),
             )
         )
 

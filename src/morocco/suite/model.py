@@ -190,10 +190,6 @@ class Suite:
             seed=self.seed,
         )
 
-    def given_scores(self, model: str) -> dict[str, dict[str, float]]:
-        """Metrics by task that the config gives instead of measured ones."""
-        return self.models[model].scores
-
     def runs(self, model: str | None = None) -> list[RunId]:
         """The runs of round 1, of one model or all."""
         models = [self.models[model]] if model else self.models.values()
