@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,21 +113,20 @@ def card_markdown(rows: Sequence[CardRow], title: str) -> str:
 
 
 def card_html(rows: Sequence[CardRow], title: str) -> str:
-    """One page by great_tables, grouped by machine; every string escaped."""
+    """One page by great_tables, grouped by machine; it escapes every string."""
     import polars as pl
     from great_tables import GT
 
     columns = ("machine", *HEAD)
     data = [
-        [html.escape(row.machine)]
-        + [html.escape(cell).replace(" ± ", "\u00a0±\u00a0") for cell in card_cells(row)]
+        [row.machine] + [cell.replace(" ± ", "\u00a0±\u00a0") for cell in card_cells(row)]
         for row in rows
     ]
     frame = pl.DataFrame(data, schema=dict.fromkeys(columns, pl.String), orient="row")
     table = (
-        GT(frame, groupname_col="machine")
-        .tab_header(title=html.escape(title))
-        .tab_source_note(html.escape(LEGEND))
+        GT(frame, groupname_col="machine", id="card")
+        .tab_header(title=title)
+        .tab_source_note(LEGEND)
         .cols_align("right", columns=list(HEAD[2:]))
         .cols_align("left", columns=list(HEAD[:2]))
         .cols_label({name: name.split()[-1] for name in HEAD[8:]})

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+_BREAKS = re.compile(r"[ \t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # thin spaces stay
 
 
 def csv_table(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
@@ -26,7 +29,7 @@ def pipe_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequenc
 
 def escape_markdown(value: str) -> str:
     """Text that Markdown and the HTML in it leave alone, on one line."""
-    value = " ".join(value.split())
+    value = _BREAKS.sub(" ", value)
     for letter in "\\`*_[]|#":
         value = value.replace(letter, "\\" + letter)
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
