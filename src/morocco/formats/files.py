@@ -57,7 +57,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def decode_json(data: bytes, type: type[T], place: str) -> T:
-    """Decode and check against ``type``; MoroccoError names ``place`` and the JSON path that is wrong."""
+    """Decode and check against ``type``; the error names ``place`` and the wrong JSON path."""
     try:
         return msgspec.json.decode(data, type=type)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
