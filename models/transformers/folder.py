@@ -71,9 +71,13 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
                 raise BadFolder(f"{path} is no safetensors file: header of {size} bytes")
             header = json.loads(file.read(size))
         header.pop("__metadata__", None)
+        for entry in header.values():
+            first, last = entry["data_offsets"]
+            if not (0 <= first <= last and all(type(n) is int and n >= 0 for n in entry["shape"])):
+                raise ValueError(f"a tensor of shape {entry['shape']} at {first} to {last}")
         return header
-    except (struct.error, ValueError, AttributeError) as error:
-        raise BadFolder(f"{path} is no safetensors file: {error}") from error
+    except (struct.error, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise BadFolder(f"{path} is no safetensors file: {error!r}") from error
 
 
 def read_facts(folder: Path) -> Facts:

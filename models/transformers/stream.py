@@ -115,10 +115,10 @@ def _rows(
 
 
 def pick(lengths: tuple[int, ...], size: int) -> list[int]:
-    """Places of at most ``size`` rows, row 0 among them, that together need the least padding.
+    """Places of at most ``size`` rows of like length, row 0 among them.
 
-    Sorted by length these rows stand side by side; of the stretches that hold row 0 the one with
-    the least padding is taken.
+    Of the rows that stand side by side when sorted by length (ties: oldest first), the stretch
+    with row 0 that needs the least padding.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     size = min(size, len(order))
