@@ -30,6 +30,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        PLAN.input_files(),
         PLAN.records(),
         PLAN.floor(),
         expand(f"{R}/plots/{{model}}", model=SUITE.models),

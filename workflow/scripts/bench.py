@@ -1,5 +1,7 @@
 """Measure one run."""
 
+from pathlib import Path
+
 from morocco.stages.bench import bench
 from morocco.stages.progress import announce
 from morocco.stages.script import logged
@@ -11,7 +13,7 @@ if "snakemake" in globals():
             decode_spec(snakemake.params.spec),
             int(snakemake.wildcards.index),
             input_path=snakemake.input.data,
-            input_json=snakemake.input.description,
+            input_json=str(Path(snakemake.input.data).with_suffix(".json")),
             image_json=snakemake.input.image,
             results=snakemake.params.results,
         )

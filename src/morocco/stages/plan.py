@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from morocco.estimate.published import read_published
-from morocco.formats.names import RunId, run_files
+from morocco.formats.names import RunId
 from morocco.stages.images import ImageRequest
 from morocco.stages.settle import CellJob
 from morocco.stages.stats import StatsSettings
@@ -43,7 +43,8 @@ class Plan:
 
     def records(self, model: str | None = None) -> list[str]:
         """Run records of round 1."""
-        return [str(run_files(self.results, run).record) for run in self.suite.runs(model)]
+        logs = f"{self.results}/logs"  # as formats/names.py has it; a Path a run takes seconds here
+        return [f"{logs}/{run}.json" for run in self.suite.runs(model)]
 
     def spec_text(self, model: str, task: str, load: Load) -> str:
         """Made once for the many repeats of a cell."""
@@ -64,6 +65,16 @@ class Plan:
 
     def input_file(self, task: str, size: int, suffix: str = "jsonl") -> str:
         return f"{self.results}/inputs/{task}/{size}.{suffix}"
+
+    def input_files(self) -> list[str]:
+        """A run depends on its data alone; the description beside it is named here."""
+        parts = [part for model in self.suite.models.values() for part in model.tasks.values()]
+        sizes = {(part.task, load.input_size) for part in parts for load in part.cells}
+        return [
+            self.input_file(task, size, suffix)
+            for task, size in sorted(sizes)
+            for suffix in ("jsonl", "json")
+        ]
 
     def image_file(self, model: str, task: str) -> str:
         return f"{self.results}/images/{model}/{task}.json"

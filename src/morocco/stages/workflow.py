@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ def begin() -> None:
     Snakemake's lock outlives a SIGKILL. Ours is the kernel's and does not: whoever can take it is
     alone here, and the other lock is stale.
     """
+    gc.set_threshold(100_000)  # a plan is millions of live objects: by default 1/6 goes into them
     os.environ.setdefault(SUPERVISOR, str(os.getpid()))
     if os.environ[SUPERVISOR] != str(os.getpid()):
         return  # a job's own copy of the workflow
