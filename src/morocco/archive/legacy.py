@@ -14,6 +14,7 @@ from morocco.formats.names import parse_run_name
 from morocco.tasks.registry import TASKS, get_task
 
 MAX_LOG_BYTES = 16 << 20  # 13 hours at the first MOROCCO's three samples a second
+MAX_RUNS = 2000  # nine tasks, ten cells, twenty repeats; start-ups of all are held in memory
 # Written by file managers beside what was to be packed.
 _LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -48,6 +49,8 @@ def read_legacy(path: str | os.PathLike[str], *, skip_broken: bool = False) -> L
             if found is None:
                 ignored.append(member)
                 continue
+            if sum(map(len, runs.values())) >= MAX_RUNS:
+                raise MoroccoError(f"more than {MAX_RUNS} runs", place=str(path))
             try:
                 task, name = found[0], parse_run_name(found[1])
                 if name in runs.get(task, {}):

@@ -12,16 +12,19 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from morocco.estimate.intervals import t_quantile
 from morocco.formats.log import Sample, wall_seconds
 
-START_SAMPLES = 2000  # of the start-up, more than ten minutes at three samples a second
+START_SAMPLES = 1000  # of the start-up, more than five minutes at three samples a second
 LEVELS = 25  # of memory at which start-ups are compared
-# A process that has only just started holds about 10 MB, one whose imports are done about 300 MB.
-LATE_FACTOR, LATE_BYTES = 3, 32 << 20
+PROFILES = 15  # init runs to compare with; more would cost time and tell nothing new
+# A clock that is right begins within two sampling intervals of the start (some 10 MB of RAM in the
+# archived campaign); the late ones began when imports were done, after about 3 s (some 300 MB).
+LATE_SECONDS = 0.7
 MAX_SPREAD = 0.5  # s; start-ups whose shapes differ more than this are not the same start-up
 RAM_FLOOR = 0.05  # s; what remains of sampling three times a second after interpolation (measured)
 # Standard error of the median over that of the mean, normal values; 1.2533 in the limit
@@ -44,7 +47,7 @@ class RunShape:
     ram_peak: int | None
     gpu_peak: int | None
     first_gpu: float | None  # first sample with memory on a GPU
-    start: tuple[tuple[float, int], ...]  # (time, RAM) up to the first GPU memory
+    start: tuple[tuple[float, int], ...]  # (time, largest RAM so far), up to first GPU memory
 
     @property
     def name(self) -> str:
@@ -60,11 +63,13 @@ def run_shape(name: tuple[int, int, int], samples: Sequence[Sample]) -> RunShape
     """``name``: input size, batch size, index."""
     zero = samples[0].timestamp
     first_gpu = next((s.timestamp - zero for s in samples if s.gpu_ram), None)
-    start = tuple(
-        (s.timestamp - zero, s.ram)
-        for s in samples[:START_SAMPLES]
-        if s.ram is not None and (first_gpu is None or s.timestamp - zero <= first_gpu)
-    )
+    start: list[tuple[float, int]] = []
+    for sample in samples[:START_SAMPLES]:
+        at = sample.timestamp - zero
+        if first_gpu is not None and at > first_gpu:
+            break
+        if sample.ram is not None:
+            start.append((at, max(sample.ram, start[-1][1] if start else 0)))
     steps = [b.timestamp - a.timestamp for a, b in itertools.pairwise(samples)]
     return RunShape(
         *name,
@@ -76,17 +81,25 @@ def run_shape(name: tuple[int, int, int], samples: Sequence[Sample]) -> RunShape
         ram_peak=max((s.ram for s in samples if s.ram is not None), default=None),
         gpu_peak=max((s.gpu_ram for s in samples if s.gpu_ram is not None), default=None),
         first_gpu=first_gpu,
-        start=start,
+        start=tuple(start),
     )
 
 
 def is_late(run: RunShape, init: Sequence[RunShape]) -> bool:
-    """The first sample already shows a process far into its start, by the init runs' measure."""
-    known = [shape.first_ram for shape in init if shape.first_ram is not None]
-    if run.first_ram is None or not known:
+    """The first sample shows memory that the init runs reached clearly after their start."""
+    profiles = [shape.start for shape in init[:PROFILES] if shape.start]
+    if run.first_ram is None or not profiles:
         return False
-    usual = statistics.median(known)
-    return run.first_ram > max(LATE_FACTOR * usual, usual + LATE_BYTES)
+    reached = statistics.median(_reached(profile, run.first_ram) for profile in profiles)
+    return reached > LATE_SECONDS
+
+
+def _reached(profile: Sequence[tuple[float, int]], level: float) -> float:
+    """When memory was first at ``level``: 0 if from the start, infinite if never."""
+    if profile[0][1] >= level:
+        return 0.0
+    time = _crossing(profile, level)
+    return math.inf if time is None else time
 
 
 @dataclass(frozen=True)
@@ -129,7 +142,7 @@ def _delay_by_gpu(run: RunShape, init: Sequence[RunShape]) -> Delay | None:
 
 
 def _delay_by_ram(run: RunShape, init: Sequence[RunShape]) -> Delay | None:
-    profiles = [shape.start for shape in init if len(shape.start) > 2]
+    profiles = [shape.start for shape in init[:PROFILES] if len(shape.start) > 2]
     if len(run.start) < 3 or not profiles:
         return None
     low = 1.1 * run.start[0][1]
@@ -156,13 +169,12 @@ def _delay_by_ram(run: RunShape, init: Sequence[RunShape]) -> Delay | None:
 
 
 def _crossing(profile: Sequence[tuple[float, int]], level: float) -> float | None:
-    """When memory first reaches ``level``, by linear interpolation; None if it starts above."""
-    for (t0, ram0), (t1, ram1) in itertools.pairwise(profile):
-        if ram0 >= level:
-            return None
-        if ram1 >= level:
-            return t0 + (t1 - t0) * (level - ram0) / (ram1 - ram0)
-    return None
+    """When memory first reaches ``level``, interpolated; None if it starts there or never does."""
+    at = bisect_left(profile, level, key=lambda point: point[1])
+    if at in (0, len(profile)):
+        return None
+    (t0, ram0), (t1, ram1) = profile[at - 1], profile[at]
+    return t0 + (t1 - t0) * (level - ram0) / (ram1 - ram0)
 
 
 @dataclass(frozen=True)
