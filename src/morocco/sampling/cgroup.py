@@ -165,9 +165,9 @@ class CgroupParent:
             remove_tree(self.folders.values())
 
 
-def make_parent(run: str, systemd: bool = False) -> CgroupParent | None:
+def make_parent(run: str, systemd: bool = False, root: Path = ROOT) -> CgroupParent | None:
     """A parent cgroup named after ``run``; None where cgroups cannot be read at all."""
-    layout = detect_layout()
+    layout = detect_layout(root)
     if layout is None:
         return None
     path = f"morocco-{run.replace('-', '')}.slice" if systemd else f"/morocco/{run}"
