@@ -6,11 +6,36 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 
-# Set by the workflow: its own pid. A killed workflow must not leave a measurement running.
-SUPERVISOR = "MOROCCO_SUPERVISOR_PID"
+from morocco.engine.reap import owner_alive, owner_mark
+
+# Set by the workflow: its own mark. A killed workflow must not leave a measurement running.
+SUPERVISOR = "MOROCCO_SUPERVISOR"
+
+
+def supervisor_mark() -> str:
+    """This process, for its jobs to look for: ``<pid namespace>/<pid>:<start time>:<boot id>``."""
+    return f"{_pid_namespace()}/{owner_mark()}"
+
+
+def supervisor_gone(mark: str) -> bool:
+    """Has the workflow of that mark died? Unknown, so False, on another node or in a container.
+
+    Its pid means nothing there, and who sent the job there ends it.
+    """
+    namespace, _, owner = mark.partition("/")
+    boot = owner.rpartition(":")[2]
+    if namespace != _pid_namespace() or boot != owner_mark().rpartition(":")[2]:
+        return False
+    return not owner_alive(owner)
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return "unknown"
 
 
 class Interrupted(Exception):
@@ -36,8 +61,8 @@ def interruptible() -> Iterator[Callable[[], str | None]]:
     def reason() -> str | None:
         if seen:
             return seen[0]
-        if supervisor and not Path(f"/proc/{supervisor}").exists():
-            return f"the workflow (pid {supervisor}) is gone"
+        if supervisor and supervisor_gone(supervisor):
+            return f"the workflow ({supervisor}) is gone"
         return None
 
     try:

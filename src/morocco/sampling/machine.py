@@ -18,7 +18,8 @@ def describe_machine(
 ) -> Machine:
     layout = detect_layout()
     return Machine(
-        hostname=socket.gethostname(),
+        # The name Slurm knows the node by, where it runs us: what can be drained, and asked for.
+        hostname=os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
         cpu=_cpu_model(),
         cores=os.cpu_count() or 1,
         ram_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),

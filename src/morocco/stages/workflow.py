@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from morocco.bench.interrupt import SUPERVISOR
+from morocco.bench.interrupt import SUPERVISOR, supervisor_mark
 from morocco.engine.client import connect
 from morocco.engine.reap import reap
 from morocco.errors import EngineError
@@ -44,8 +44,7 @@ def begin() -> None:
     alone here, and the other lock is stale.
     """
     gc.set_threshold(100_000)  # a plan is millions of live objects: by default 1/6 goes into them
-    os.environ.setdefault(SUPERVISOR, str(os.getpid()))
-    if os.environ[SUPERVISOR] != str(os.getpid()):
+    if os.environ.setdefault(SUPERVISOR, supervisor_mark()) != supervisor_mark():
         return  # a job's own copy of the workflow
     folder = Path(".snakemake")
     try:
