@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from record_factory import make_record
 
-from morocco.errors import MoroccoError
+from morocco.errors import EngineError, MoroccoError
 from morocco.formats.files import read_json
 from morocco.formats.names import RunId, run_files
 from morocco.formats.record import Reason, Verdict, write_record
@@ -41,7 +41,7 @@ def results(tmp_path):
     return tmp_path
 
 
-def settle(results, round, measure_run=None, rounds=3):
+def settle(results, round, measure_run=None, rounds=3, kind=None):
     return settle_model(
         [CELL],
         Screening(rounds=rounds),
@@ -50,6 +50,7 @@ def settle(results, round, measure_run=None, rounds=3):
         previous=str(results / f"round{round - 1}.json") if round > 1 else None,
         out=str(results / f"round{round}.json"),
         measure_run=measure_run,
+        machine_kind=kind,
     )
 
 
@@ -61,6 +62,29 @@ def test_a_clean_cell_is_handed_on(results):
     assert settle(results, 1)[0].settled
     assert settle(results, 2, never) == settle(results, 3, never)
     assert read_json(results / "round3.json", list[CellState])[0].round == 1
+
+
+def test_a_settled_cell_is_not_looked_at_again(results):
+    state = settle(results, 1)
+    for path in (results / "logs" / "m" / "terra").iterdir():
+        path.unlink()
+    assert settle(results, 2, never) == state
+
+
+def test_a_cell_is_never_mixed_from_two_kinds_of_machine(results):
+    record = write(results, 3, verdict=DISTURBED)
+    settle(results, 1)
+    with pytest.raises(EngineError, match="of another kind") as error:
+        settle(results, 2, never, kind=lambda: "another CPU × 2, 4 GiB, no GPU")
+    assert record.machine.hostname in str(error.value)
+    measured = []
+
+    def measure_run(cell, index, round):
+        measured.append(index)
+        return write(results, index, 10.02, round=round)
+
+    settle(results, 2, measure_run, kind=lambda: record.machine.kind)
+    assert measured == [6]
 
 
 def test_only_the_disturbed_run_is_measured_again(results):

@@ -1,3 +1,11 @@
+# On a cluster all of this happens where the workflow was called: one engine has every image then.
+localrules:
+    base_image,
+    model_image,
+    image_archive,
+    images,
+
+
 # Images: the base, what is built on it, and a description of every image that is measured.
 rule base_image:
     output:
@@ -31,10 +39,28 @@ rule model_image:
         "../scripts/model_image.py"
 
 
+# For other nodes: an archive a model in the results' own storage.
+rule image_archive:
+    input:
+        lambda wildcards: PLAN.archived(wildcards.name),
+    output:
+        f"{R}/images/archives/{{name}}.tar",
+    log:
+        f"{R}/job-logs/images/{{name}}.archive.log",
+    wildcard_constraints:
+        name="[a-z0-9_][a-z0-9._-]*",
+    priority: BEFORE_ALL_RUNS
+    conda:
+        "../../envs/morocco.yaml"
+    script:
+        "../scripts/image_archive.py"
+
+
 # Every image is there before any run starts: a missing one is named at once.
 rule images:
     input:
         PLAN.image_files(),
+        PLAN.archives(),
     output:
         touch(f"{R}/images/ready"),
     priority: BEFORE_ALL_RUNS

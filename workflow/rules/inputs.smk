@@ -2,6 +2,10 @@
 from morocco.tasks.registry import TASKS
 
 
+localrules:
+    input,
+
+
 rule input:
     input:
         lambda wildcards: f"{SUITE.data_root}/{TASKS[wildcards.task].eval_file}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from morocco.bench.run import measure
 from morocco.engine.client import connect
 from morocco.engine.cold import evict_image
 from morocco.engine.reap import reap
+from morocco.engine.share import ensure_image
 from morocco.formats.files import read_json, write_json
 from morocco.formats.names import RunFiles, RunId, run_files
 from morocco.formats.record import Image, Input, Reason, RunRecord, Verdict, write_record
+from morocco.stages.images import BASE, archive_file
 from morocco.suite.model import RunSpec
 
 
@@ -24,6 +27,14 @@ def open_engine(spec: RunSpec) -> Any:
     client = connect()
     reap(client)
     return client
+
+
+def _at_hand(client: Any, image: Image, results: str, model: str) -> None:
+    """On another node than the one that built it, the image may have to be fetched first."""
+    if client is not None:
+        how = ensure_image(client, image, Path(archive_file(results, model)))
+        if how:
+            print(f"image {image.name}: {how}", file=sys.stderr)
 
 
 def bench(
@@ -47,7 +58,9 @@ def bench(
         image=read_json(image_json, Image),
         round=round,
     )
-    return measure(client or open_engine(spec), job, run_files(results, run))
+    client = client or open_engine(spec)
+    _at_hand(client, job.image, results, spec.model)
+    return measure(client, job, run_files(results, run))
 
 
 def cold_start(
@@ -66,6 +79,7 @@ def cold_start(
     """
     client = open_engine(spec)
     image = read_json(image_json, Image)
+    _at_hand(client, image, results, spec.model)
     records = []
     for index in range(1, count + 1):
         run = RunId(spec.model, spec.task, spec.load.input_size, spec.load.batch_size, index)
@@ -97,6 +111,7 @@ def null_runs(spec: RunSpec, count: int, *, image_json: str, results: str, out: 
     """
     client = open_engine(spec)
     image = read_json(image_json, Image)
+    _at_hand(client, image, results, BASE)
     empty = Path(results) / "null" / "empty.jsonl"
     empty.parent.mkdir(parents=True, exist_ok=True)
     empty.write_bytes(b"")

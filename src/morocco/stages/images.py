@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,17 @@ import msgspec
 from morocco.engine.base import ensure_base_image
 from morocco.engine.client import connect
 from morocco.engine.images import build_model, inspect_image
+from morocco.engine.share import save_images
 from morocco.errors import MoroccoError
 from morocco.formats.files import read_json, write_json
 from morocco.formats.record import Image
+
+BASE = "_base"  # no model can have this name
+
+
+def archive_file(results: str, model: str) -> str:
+    """Where all images of a model (BASE: the base image) lie for other nodes' engines."""
+    return f"{results}/images/archives/{model}.tar"
 
 
 def prepare_base(wanted: str | None, out: str) -> Image:
@@ -70,3 +79,8 @@ def make_image(request: ImageRequest, data_root: str, base: str, out: str) -> Im
         image = inspect_image(connect(), request.image, request.model)
     write_json(out, image)
     return image
+
+
+def archive_images(described: Sequence[str], out: str) -> None:
+    """Write the images of these descriptions into one archive that any node can load."""
+    save_images([read_json(path, Image) for path in described], Path(out))

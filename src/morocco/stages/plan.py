@@ -16,7 +16,7 @@ import msgspec
 
 from morocco.estimate.published import read_published
 from morocco.formats.names import RunId
-from morocco.stages.images import ImageRequest
+from morocco.stages.images import BASE, ImageRequest, archive_file
 from morocco.stages.settle import CellJob
 from morocco.stages.stats import StatsSettings
 from morocco.suite.model import Load, Suite, run_order
@@ -83,6 +83,19 @@ class Plan:
         return [
             self.image_file(m.name, task) for m in self.suite.models.values() for task in m.tasks
         ]
+
+    def archives(self) -> list[str]:
+        """Images for other nodes' engines; none unless the suite asks for them."""
+        if not self.suite.image_archives:
+            return []
+        names = [m.name for m in self.suite.models.values() if m.runtime != "process"]
+        return [archive_file(self.results, name) for name in names + [BASE] * bool(self.floor())]
+
+    def archived(self, name: str) -> list[str]:
+        """Descriptions of the images in one archive."""
+        if name == BASE:
+            return [self.base_file]
+        return [self.image_file(name, task) for task in self.suite.models[name].tasks]
 
     def priority(self, wildcards: Any, **_: Any) -> int:
         """The seeded shuffle: models and tasks interleave."""

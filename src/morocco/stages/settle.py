@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from morocco.errors import EngineError
 from morocco.formats.files import read_json, write_json
 from morocco.formats.names import CellId, RunId, run_files
 from morocco.formats.record import RunRecord, read_record
+from morocco.sampling.machine import describe_machine
+from morocco.sampling.nvml import machine_gpus
 from morocco.screen.cell import CellState
 from morocco.screen.settle import settle_cell
+from morocco.stages.progress import describe, say
 from morocco.suite.model import RunSpec, Screening
 
 
@@ -37,28 +40,44 @@ def settle_model(
     previous: str | None,
     out: str,
     measure_run: Callable[[CellJob, int, int], RunRecord] | None = None,
+    machine_kind: Callable[[], str] | None = None,
 ) -> list[CellState]:
     """State of all cells after ``round``; rounds from 2 on first measure what the one before wants.
 
     ``previous``: the states a round before (none in round 1). ``measure_run(cell, index, round)``
     measures one replacement. One that an interrupted call has left whole is kept.
+    ``machine_kind``: of the machine that would measure; EngineError where the cell's runs are of
+    another, since a cell is never mixed.
     """
     before = {s.cell: s for s in read_json(previous, list[CellState])} if previous else {}
     states = []
     for cell in cells:
         old = before.get(_cell_id(cell))
+        if old is not None and old.settled:  # not looked at again
+            states.append(old)
+            continue
         records = _records(cell, old, results)
-        if old is not None and not old.settled:
+        if old is not None:
             _, wanted = _settle(records, old, screening, cell, round - 1)
+            if wanted and machine_kind:
+                _same_kind(records, machine_kind())
             for index in wanted:
                 records.append(_replacement(cell, index, round, results, measure_run))
-        states.append(
-            old
-            if old is not None and old.settled
-            else _settle(records, old, screening, cell, round)[0]
-        )
+        states.append(_settle(records, old, screening, cell, round)[0])
     write_json(out, states)
     return states
+
+
+def _same_kind(records: list[RunRecord], here: str) -> None:
+    for record in records:
+        if record.machine.kind != here:
+            raise EngineError(
+                f"measured on {record.machine.hostname} ({record.machine.kind}), and this machine "
+                f"is of another kind ({here})",
+                place=str(record.id),
+                hint="call again where all nodes are alike: on Slurm, name a partition or a "
+                "constraint of equal nodes (docs/slurm.md)",
+            )
 
 
 def _settle(
@@ -108,8 +127,9 @@ def _replacement(
         if kept.spec_sha256 == cell.spec.sha256 and kept.round == round:
             return kept
     assert measure_run is not None, "rounds from 2 on measure"
-    print(f"measuring again: {path.stem} of {cell.spec.model}/{cell.spec.task}", file=sys.stderr)
-    return measure_run(cell, index, round)
+    record = measure_run(cell, index, round)
+    say(f"again, round {round}: {describe(record)}")
+    return record
 
 
 def run_settle(
@@ -138,4 +158,5 @@ def run_settle(
         previous=previous,
         out=out,
         measure_run=measure_run,
+        machine_kind=lambda: describe_machine(None, *machine_gpus()).kind,
     )

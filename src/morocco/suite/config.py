@@ -233,6 +233,7 @@ def _suite(config: Mapping[str, Any]) -> Suite:
         null_runs=config.get("null_runs", 5),
         registry=config.get("registry"),
         published_scores=config.get("published_scores"),
+        image_archives=config.get("image_archives", False),
     )
 
 

@@ -162,6 +162,7 @@ class Suite:
     null_runs: int
     registry: str | None
     published_scores: str | None
+    image_archives: bool = False  # nodes load the images from the results' own storage
 
     def model_task(self, model: str, task: str) -> ModelTask:
         try:
