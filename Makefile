@@ -17,7 +17,7 @@ help: ## this list
 	@echo "SUITE=config/other.yaml measures another suite than $(SUITE)"
 
 bench: env engine ## measure the suite and print its leaderboard
-	@$(SNAKEMAKE) --quiet rules reason host
+	@$(SNAKEMAKE) --quiet all
 	@$(BIN)/python scripts/show_board.py $(RESULTS)
 
 retry: env engine ## measure again what is recorded as invalid
@@ -33,13 +33,14 @@ data: env ## fetch and verify the official archive into data/official
 
 submission: env ## pack MODEL's runs as a submission: make submission MODEL=tfidf
 	@test -n "$(MODEL)" || { echo "say which: make submission MODEL=<name>"; exit 2; }
-	@$(BIN)/morocco submission $(RESULTS) --model $(MODEL) --out $(RESULTS)/submission-$(MODEL).zip
+	@$(BIN)/morocco submission $(RESULTS) --model $(MODEL) --config $(SUITE) \
+		--out $(RESULTS)/submission-$(MODEL).zip
 
 images: env engine ## build and describe all model images
-	@$(SNAKEMAKE) --quiet rules reason host -- $(RESULTS)/images/ready
+	@$(SNAKEMAKE) --quiet all -- $(RESULTS)/images/ready
 
 publish: env engine ## push every task image to the suite's registry
-	@$(SNAKEMAKE) --quiet rules reason host -- publish
+	@$(SNAKEMAKE) --quiet all -- publish
 
 test: env-dev engine ## every test, those with a real engine and browser too
 	@scripts/test-tools.sh

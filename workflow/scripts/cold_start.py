@@ -1,12 +1,13 @@
 """Measure the cold starts of one image; it is warm afterwards."""
 
 from morocco.stages.bench import cold_start
+from morocco.stages.progress import describe, say
 from morocco.stages.script import logged
 from morocco.suite.model import decode_spec
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        cold_start(
+        records = cold_start(
             decode_spec(snakemake.params.spec),
             snakemake.params.repeats,
             input_path=snakemake.input.data,
@@ -15,3 +16,5 @@ if "snakemake" in globals():
             results=snakemake.params.results,
             out=snakemake.output[0],
         )
+    for record in records:
+        say(f"cold start {describe(record)}")

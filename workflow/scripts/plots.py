@@ -1,6 +1,7 @@
 """Draw the timelines of one model."""
 
 from morocco.charts.plot import plot_model
+from morocco.stages.progress import say
 from morocco.stages.script import logged
 
 if "snakemake" in globals():
@@ -11,3 +12,4 @@ if "snakemake" in globals():
             snakemake.params.tasks,
             snakemake.output[0],
         )
+    say(f"timelines of {snakemake.wildcards.model}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import shutil
 import time
@@ -127,6 +128,7 @@ def _judge(
         machine=describe_machine(_engine_version(client), *machine_gpus()),
         harness=dataclasses.replace(describe_harness(), simulated=bool(gpu and gpu.simulated)),
         spec_sha256=spec.sha256,
+        log_sha256=hashlib.sha256(encode_log(log)).hexdigest() if log else None,
     )
     return record, log
 

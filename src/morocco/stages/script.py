@@ -15,26 +15,31 @@ from morocco.errors import MoroccoError
 
 @contextlib.contextmanager
 def logged(path: str) -> Iterator[None]:
-    """Send stderr to ``path`` within the block; failures go there and end the script."""
+    """Send stderr to ``path`` within the block; a failure also goes to the terminal.
+
+    A MoroccoError is shown as its message, anything else as a traceback in the log; both end the
+    script with a non-zero status.
+    """
     terminal = os.dup(2)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as log:
         os.dup2(log.fileno(), 2)
-    code = 0
+    message, code = "", 0
     try:
         yield
     except MoroccoError as error:
-        print(error, file=sys.stderr)
-        code = error.exit_code
+        message, code = str(error), error.exit_code
+        print(message, file=sys.stderr)
     except (Interrupted, KeyboardInterrupt) as error:
-        print(f"interrupted: {error}", file=sys.stderr)
-        code = 130
-    except Exception:
+        message, code = f"interrupted: {error}", 130
+        print(message, file=sys.stderr)
+    except Exception as error:
+        message, code = f"{type(error).__name__}: {error} (a fault of ours, trace in {path})", 1
         traceback.print_exc()
-        code = 1
     finally:
         sys.stderr.flush()
         os.dup2(terminal, 2)
         os.close(terminal)
     if code:
+        print(f"FAILED, log {path}\n{message}", file=sys.stderr, flush=True)
         raise SystemExit(code)
