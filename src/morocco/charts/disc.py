@@ -67,8 +67,8 @@ def disc_chart(
     layers = [
         _bars(discs, x, y, speed_title, score_title),
         _leaders(discs, places, x, y),
-        _points(discs, most),
         _centres(discs),
+        _points(discs, most),  # on top, for the tooltips
         *_labels(discs, places, x, y),
     ]
     if sum(disc.front for disc in discs) > 1:

@@ -175,6 +175,8 @@ function chartSpec(points, phone) {
         encoding: { x, y, order: { field: "speed" } } },
       rule({ x: { ...x, field: "speed_low" }, x2: { field: "speed_high" } }, { y }, "speed"),
       rule({ x }, { y: { ...y, field: "score_low" }, y2: { field: "score_high" } }, "score"),
+      // A dot in each disc: a model of little memory would not be seen otherwise.
+      { name: "centres", mark: { type: "circle", size: 10, opacity: 1 }, encoding: { x, y, color: colour } },
       { name: "discs",
         mark: { type: "circle", opacity: 0.55, cursor: "pointer" },
         encoding: { x, y, color: colour,
@@ -188,8 +190,6 @@ function chartSpec(points, phone) {
             { field: "speed_text", title: "records/s" },
             { field: "memory_text", title: "memory" },
           ] } },
-      // A dot in each disc: a model of little memory would not be seen otherwise.
-      { name: "centres", mark: { type: "circle", size: 10, opacity: 1 }, encoding: { x, y, color: colour } },
     ],
   };
 }
