@@ -45,6 +45,31 @@ def read_pss(pids: Iterable[int]) -> PssReading:
     return PssReading(total, anon, processes, refused)
 
 
+@dataclass(frozen=True)
+class HighWater:
+    """Of one process, bytes."""
+
+    rss_bytes: int  # largest resident set since it began its program, kept by the kernel
+    not_anon_bytes: int  # file and shared pages resident now
+
+
+def read_high_water(pid: int) -> HighWater | None:
+    """The kernel's own mark of a process that still lives (VmHWM); None where it is gone.
+
+    Unlike a sampled size it remembers a peak of any shortness. Costs 15 µs.
+    """
+    try:
+        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
+            text = file.read(4096)
+    except OSError:
+        return None
+    peak = _kilobytes(text, b"\nVmHWM:")
+    if peak is None:  # a kernel thread, or a process that has just ended
+        return None
+    other = (_kilobytes(text, b"\nRssFile:") or 0) + (_kilobytes(text, b"\nRssShmem:") or 0)
+    return HighWater(peak * 1024, other * 1024)
+
+
 def _kilobytes(text: bytes, key: bytes) -> int | None:
     position = text.find(key)
     if position < 0:
