@@ -53,8 +53,8 @@ def v1(tmp_path: Path) -> CgroupParent:
     files = {
         "cpuacct": {
             "cpuacct.usage": "2500000000\n",
-            "cpuacct.usage_user": "2000000000\n",
-            "cpuacct.usage_sys": "500000000\n",
+            "cpuacct.usage_user": "2400000000\n",
+            "cpuacct.usage_sys": "600000000\n",
         },
         "cpu": {"box/cpu.stat": "nr_periods 4\nthrottled_time 250000000\n"},
         "memory": {
@@ -91,7 +91,7 @@ def parent(request: pytest.FixtureRequest) -> CgroupParent:
 
 def test_counters_have_one_meaning_on_both_versions(parent):
     assert parent.cpu_seconds() == 2.5
-    assert parent.cpu_user_system_seconds() == (2.0, 0.5)
+    assert parent.cpu_user_system_seconds() == pytest.approx((2.0, 0.5))
     assert parent.anon_bytes() == 300 * MIB
     assert parent.shmem_bytes() == 5 * MIB
     assert parent.memory_peak_bytes() == 400 * MIB

@@ -15,6 +15,7 @@ from morocco.suite.model import NoiseBounds
 
 CORES = os.cpu_count() or 1
 BEFORE = MachineState(
+    moment=50.0,
     busy_seconds=1000.0,
     steal_seconds=5.0,
     engine_seconds=40.0,
@@ -33,17 +34,23 @@ def after(**more: float) -> MachineState:
 
 
 def test_the_runs_the_engines_and_our_own_work_are_not_foreign():
-    state = after(busy_seconds=10.0, engine_seconds=0.5, own_seconds=0.25)
-    assert compare(BEFORE, state, 10.0, 9.2, 0.0).foreign_cpu_cores == 0.0
-    noise = compare(BEFORE, state, 10.0, 4.1, 0.0)
+    state = after(moment=10.0, busy_seconds=10.0, engine_seconds=0.5, own_seconds=0.25)
+    assert compare(BEFORE, state, 9.2, 0.0).foreign_cpu_cores == 0.0
+    noise = compare(BEFORE, state, 4.1, 0.0)
     # 10 - 4.1 - 0.5 - 0.25 - 0.15 for the kernel's tick = 5 s in 10 s
     assert noise.foreign_cpu_cores == pytest.approx(0.5)
     assert noise.load_before == 0.5
 
 
 def test_shares_of_the_run():
-    state = after(steal_seconds=0.1 * 10 * CORES, psi_seconds=3.0, swap_pages=4, thermal_events=1)
-    noise = compare(BEFORE, state, 10.0, 0.0, 1.5)
+    state = after(
+        moment=10.0,
+        steal_seconds=0.1 * 10 * CORES,
+        psi_seconds=3.0,
+        swap_pages=4,
+        thermal_events=1,
+    )
+    noise = compare(BEFORE, state, 0.0, 1.5)
     assert noise.steal_share == pytest.approx(0.1)
     assert noise.psi_some_share == pytest.approx(0.3)
     assert (noise.swap_pages, noise.thermal_events) == (4, 1)
@@ -52,7 +59,7 @@ def test_shares_of_the_run():
 
 def test_what_is_not_known_is_null_with_a_reason():
     blind = dataclasses.replace(BEFORE, psi_seconds=None, swap_pages=None, thermal_events=None)
-    noise = compare(blind, blind, 1.0, None, None)
+    noise = compare(blind, after(moment=1.0), None, None)
     assert noise.foreign_cpu_cores is None
     assert noise.psi_some_share is None
     assert noise.swap_pages is None
@@ -94,6 +101,6 @@ def test_a_foreign_process_is_seen_on_this_machine():
     while read_machine_state().busy_seconds < busy + 0.9:
         pass
     state = read_machine_state()
-    noise = compare(before, state, 1.0, 0.0, None)
+    noise = compare(before, state, 0.0, None)
     assert noise.foreign_cpu_cores > 0.2
     assert state.own_seconds > before.own_seconds

@@ -18,7 +18,7 @@ from morocco.engine.guard import guarded
 from morocco.engine.reap import LABEL, OWNER, owner_mark, unique_suffix
 from morocco.engine.stream import Feeder, Reader
 from morocco.sampling.cgroup import make_parent
-from morocco.sampling.noise import compare, read_machine_state
+from morocco.sampling.noise import MachineState, compare, read_machine_state
 from morocco.sampling.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -57,14 +57,16 @@ def execute_container(
     folders = list(cgroup.folders.values()) if cgroup and cgroup.owned else []
     sampler = Sampler(cgroup, job.spec.sampling, gpu=watch)
     start: list[tuple[float, float]] = []  # monotonic clock, wall clock
+    # Read at the start, not before the creation: foreign load then would count as the run's.
+    before: list[MachineState] = []
 
     def on_start() -> None:
+        before.append(read_machine_state())
         start.append((time.monotonic(), time.time()))
         sampler.start()
 
     try:
         with guarded(name, folders, scratch):
-            before = read_machine_state()
             try:
                 outcome = run_container(
                     client,
@@ -99,7 +101,7 @@ def execute_container(
         outcome=outcome,
         sampler=sampler,
         totals=totals,
-        noise=compare(before, after, seconds, totals.cpu_seconds, throttled),
+        noise=compare(before[0], after, totals.cpu_seconds, throttled),
         gpu=gpu,
         start_monotonic=monotonic + (began - wall),
         step_seconds=step,

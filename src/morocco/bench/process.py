@@ -18,7 +18,7 @@ from morocco.engine.reap import unique_suffix
 from morocco.engine.stream import Feeder, Reader
 from morocco.formats.record import Totals
 from morocco.sampling.cgroup import CgroupParent, make_parent
-from morocco.sampling.noise import compare, read_machine_state
+from morocco.sampling.noise import MachineState, compare, read_machine_state
 from morocco.sampling.sampler import Sampler
 from morocco.sampling.tree import ProcessTree
 
@@ -40,16 +40,18 @@ def execute_process(
     folders = list(cgroup.folders.values()) if cgroup else []
     sampler = Sampler(cgroup, job.spec.sampling, gpu=watch)
     start: list[tuple[float, float]] = []  # monotonic clock, wall clock
+    # Read at the start, not before the creation: foreign load then would count as the run's.
+    before: list[MachineState] = []
 
     def on_start(keeper: int) -> None:
         if cgroup is None:
             sampler.cgroup = ProcessTree(keeper)
+        before.append(read_machine_state())
         start.append((time.monotonic(), time.time()))
         sampler.start()
 
     try:
         with guarded(None, folders, scratch):
-            before = read_machine_state()
             try:
                 run = run_process(
                     job.spec,
@@ -83,7 +85,7 @@ def execute_process(
         sampler=sampler,
         totals=totals,
         # The model's CPU time is our own here: it is a descendant that was waited for.
-        noise=compare(before, after, seconds, 0.0, throttled),
+        noise=compare(before[0], after, 0.0, throttled),
         gpu=gpu,
         start_monotonic=monotonic + (began - wall),
         step_seconds=step,

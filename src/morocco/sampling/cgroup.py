@@ -76,12 +76,17 @@ class CgroupParent:
         return value / 1e6 if value is not None else None
 
     def cpu_user_system_seconds(self) -> tuple[float | None, float | None]:
+        """Shares of the exact total; v1 counts them by the tick, so they are scaled to it."""
         if not self.owned:
             return None, None
         if self.layout.version == 1:
-            user = self.read("cpuacct", "cpuacct.usage_user")
-            system = self.read("cpuacct", "cpuacct.usage_sys")
-            return (int(user) / 1e9 if user else None, int(system) / 1e9 if system else None)
+            user = _integer(self.read("cpuacct", "cpuacct.usage_user"))
+            system = _integer(self.read("cpuacct", "cpuacct.usage_sys"))
+            total = self._cpu_total()
+            if user is None or system is None or total is None:
+                return None, None
+            share = user / (user + system) if user + system else 1.0
+            return total * share, total * (1 - share)
         text = self.read("", "cpu.stat")
         user_usec, system_usec = key_value(text, "user_usec"), key_value(text, "system_usec")
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _FLOOR_SECONDS = 0.15
 class MachineState:
     """Counters of the whole machine at one moment."""
 
+    moment: float  # monotonic clock, s
     busy_seconds: float  # CPU time of all cores but idle, iowait and steal
     steal_seconds: float
     engine_seconds: float
@@ -37,6 +39,7 @@ def read_machine_state() -> MachineState:
         )
     times = os.times()
     return MachineState(
+        moment=time.monotonic(),
         busy_seconds=(user + nice + system + irq + softirq) / tick,
         steal_seconds=steal / tick,
         engine_seconds=_engine_seconds(tick),
@@ -51,13 +54,13 @@ def read_machine_state() -> MachineState:
 def compare(
     before: MachineState,
     after: MachineState,
-    seconds: float,
     container_cpu_seconds: float | None,
     throttled_seconds: float | None,
 ) -> Noise:
-    """Noise over ``seconds``; the container's, the engine's and our own CPU time left out."""
+    """Noise between two states; the container's, the engine's and our own CPU time left out."""
     absent: dict[str, str] = {}
     cores = os.cpu_count() or 1
+    seconds = after.moment - before.moment
     foreign = None
     if container_cpu_seconds is None:
         absent["foreign_cpu_cores"] = "the container's CPU time is not known"

@@ -83,9 +83,7 @@ def cold_start(
     records = []
     for index in range(1, count + 1):
         run = RunId(spec.model, spec.task, spec.load.input_size, spec.load.batch_size, index)
-        job = Job(
-            spec, run, read_json(input_json, Input), Path(input_path), image, kind="cold", round=0
-        )
+        job = Job(spec, run, read_json(input_json, Input), Path(input_path), image, kind="cold")
         files = _files_in(Path(results) / "cold", run)
         evicted, why = (
             (None, "a process has no image")
@@ -128,7 +126,6 @@ def null_runs(spec: RunSpec, count: int, *, image_json: str, results: str, out: 
             empty,
             image,
             kind="null",
-            round=0,
             entrypoint=("true",),
             checked=False,
         )
