@@ -68,10 +68,11 @@ def discs(rows: list[tuple[str, Row | TaskRow]]) -> tuple[list[Disc], list[str]]
         (label, row)
         for label, row in rows
         if None not in (row.score.value, row.rps.value, row.memory.value)
+        and (row.rps.value or 0) > 0  # the axis is logarithmic
     ]
     front = front_line([(row.rps.value, row.score.value) for _, row in complete])
     found = [
-        Disc(label, _interval(row.rps), _interval(row.score), _interval(row.memory), row.gpu, on)
+        Disc(label, _positive(row.rps), _interval(row.score), _interval(row.memory), row.gpu, on)
         for (label, row), on in zip(complete, front, strict=True)
     ]
     drawn = {label for label, _ in complete}
@@ -105,7 +106,8 @@ def _point(label: str, panel: str, cell: TaskRow | None) -> Point:
         return Point(label, panel, None, note="not measured")
     rps = cell.rps
     note = {"not_resolved": "not resolved", "absent": f"— {rps.reason or ''}"}.get(rps.status, "")
-    return Point(label, panel, rps.value, rps.low, rps.high, cell.gpu, note)
+    speed = _positive(rps)
+    return Point(label, panel, rps.value, speed.low, speed.high, cell.gpu, note)
 
 
 def _machine_memory(machine: Machine) -> Any:
@@ -152,6 +154,12 @@ def row_name(row: Row, machine: Machine) -> str:
 
 def _interval(estimate: Estimate) -> Interval:
     return Interval(estimate.value or 0.0, estimate.low, estimate.high)
+
+
+def _positive(estimate: Estimate) -> Interval:
+    """For log axes: a bound at or below zero is not drawn."""
+    low = estimate.low if estimate.low and estimate.low > 0 else None
+    return Interval(estimate.value or 0.0, low, estimate.high)
 
 
 def _not_drawn(names: list[str]) -> str:

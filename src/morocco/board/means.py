@@ -74,7 +74,7 @@ def largest(estimates: Mapping[str, Estimate | None], unit: str) -> Estimate:
 def score_estimate(score: Score | None) -> Estimate:
     """A task's score in the form of every other figure."""
     if score is None:
-        return absent("", "no score: predictions were not scored")
+        return absent("", "predictions were not scored")
     if score.score is None:
         return absent("", score.reason or "no score")
     method = "given in the config" if score.source == "given" else "from the measured runs"

@@ -122,6 +122,8 @@ def machine_title(stats: TaskStats) -> str:
 
 
 def _title(kind: str, details: dict[str, str]) -> str:
+    if kind.startswith("not known"):
+        kind = f"Machine {kind}"
     shown = ", ".join(f"{key} {value}" for key, value in details.items())
     return f"{kind} ({shown})" if shown else kind
 

@@ -40,8 +40,11 @@ def compare_chart(
     panels = list(dict.fromkeys(point.panel for point in points))
     ends = [v for p in points for v in (p.value, p.low, p.high) if v]
     scale = log_scale(ends, PANEL_WIDTH)
+    kinds = [
+        kind for gpu, kind in ((True, "GPU"), (False, "CPU")) if gpu in {p.gpu for p in points}
+    ]
     charts = [
-        _panel([p for p in points if p.panel == name], name, models, scale, i, value_title)
+        _panel([p for p in points if p.panel == name], name, models, scale, i, value_title, kinds)
         for i, name in enumerate(panels)
     ]
     rows = [
@@ -59,6 +62,7 @@ def _panel(
     scale: Scale,
     place: int,
     value_title: str,
+    kinds: list[str],
 ) -> Any:
     values = [
         {
@@ -99,7 +103,7 @@ def _panel(
         "kind:N",
         title="measured on",
         scale=alt.Scale(domain=["GPU", "CPU"], range=[GPU, CPU]),
-        legend=alt.Legend(orient="top"),
+        legend=alt.Legend(orient="top", values=kinds),
     )
     base = alt.Chart(alt.Data(values=values))
     bars = base.mark_rule(strokeWidth=1.6).encode(x="low:Q", y=y, x2="high:Q", color=colour)

@@ -10,6 +10,7 @@ from typing import Any
 
 import altair as alt
 
+from morocco.charts.empty import empty_chart
 from morocco.charts.labels import Box, Mark, Placed, place_labels
 from morocco.charts.scale import Scale, linear_scale, log_scale, log_ticks
 from morocco.charts.theme import CPU, GPU, INK, MUTED, WIDTH, shorten, text_width
@@ -59,7 +60,8 @@ def disc_chart(
     """Discs with error bars in both directions, the Pareto line, and labels that do not collide."""
     heading = alt.Title(title, subtitle=list(notes)) if notes else alt.Title(title)
     if not discs:
-        return _empty(heading)
+        text = "no model has a score, a speed and a memory figure here; the table says why"
+        return empty_chart(text, heading)
     x = log_scale([e for d in discs for e in d.speed.ends], WIDTH)
     y = linear_scale([e for d in discs for e in d.score.ends], HEIGHT)
     most = max(disc.memory.value for disc in discs)
@@ -155,7 +157,7 @@ def _bars(
             **_axes(x, y, speed_title, score_title),
             x2="speed2:Q",
             y2="score2:Q",
-            color=_colour(),
+            color=_colour(discs),
         )
     )
 
@@ -189,7 +191,7 @@ def _points(discs: Sequence[Disc], most: float) -> alt.Chart:
                     symbolFillColor="#c3c9d0",
                 ),
             ),
-            color=_colour(),
+            color=_colour(discs),
             tooltip=[
                 alt.Tooltip("model:N"),
                 alt.Tooltip("speed:Q", title="records/s", format=".4~g"),
@@ -210,7 +212,7 @@ def _centres(discs: Sequence[Disc]) -> alt.Chart:
     return (
         alt.Chart(alt.Data(values=values))
         .mark_circle(size=12, opacity=1)
-        .encode(x="speed:Q", y="score:Q", color=_colour())
+        .encode(x="speed:Q", y="score:Q", color=_colour(discs))
     )
 
 
@@ -271,11 +273,16 @@ def _front(discs: Sequence[Disc]) -> alt.Chart:
     )
 
 
-def _colour() -> alt.Color:
+def _colour(discs: Sequence[Disc]) -> alt.Color:
     return alt.Color(
         "kind:N",
         scale=alt.Scale(domain=list(KINDS), range=[GPU, CPU]),
-        legend=alt.Legend(orient="bottom", title="disc area is", symbolType="circle"),
+        legend=alt.Legend(
+            orient="bottom",
+            title="disc area is",
+            symbolType="circle",
+            values=[kind for kind in KINDS if kind in {_kind(disc) for disc in discs}],
+        ),
     )
 
 
@@ -290,12 +297,3 @@ def _legend_values(largest: float) -> list[float]:
 
 def _nearest(box: Box, x: float, y: float) -> tuple[float, float]:
     return min(max(x, box.left), box.right), min(max(y, box.top), box.bottom)
-
-
-def _empty(heading: alt.Title) -> alt.Chart:
-    text = "no model has a score, a speed and a memory figure here; the table says why"
-    return (
-        alt.Chart(alt.Data(values=[{}]), width=WIDTH, height=80, title=heading)
-        .mark_text(color=MUTED, fontSize=13)
-        .encode(text=alt.value(text))
-    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from morocco.charts.empty import empty_chart
 from morocco.charts.labels import spread
 from morocco.charts.scale import Scale, log_scale, log_ticks
 from morocco.charts.theme import CPU, GPU, INK, MUTED, WIDTH, shorten
@@ -33,20 +34,24 @@ class MemoryPoint:
 
 
 def memory_chart(points: Sequence[MemoryPoint], title: str, notes: Sequence[str] = ()) -> Any:
-    """GiB (log axis) over batch size, names at the lines' ends."""
+    """GiB over batch size, names at the lines' ends."""
     heading = alt.Title(title, subtitle=list(notes)) if notes else alt.Title(title)
     if not points:
-        return (
-            alt.Chart(alt.Data(values=[{}]), width=WIDTH, height=80, title=heading)
-            .mark_text(color=MUTED, fontSize=13)
-            .encode(text=alt.value("no memory figure at any batch size; the table says why"))
-        )
+        text = "no memory figure at any batch size; the table says why"
+        return empty_chart(text, heading)
     last = _last(points)
     height = max(HEIGHT, ROW * len(last))
-    ends = [v / GIB for p in points for v in (p.value, p.low, p.high) if v]
-    y = log_scale(ends, height)
+    ends = [v / GIB for p in points for v in (p.value, p.low, p.high) if v] or [1.0]
+    y = _scale(ends, height)
     layers = [*_lines(points, y), *_names(last, y)]
     return alt.layer(*layers).properties(width=PLOT_WIDTH, height=height, title=heading)
+
+
+def _scale(values: Sequence[float], height: float) -> Scale:
+    """From zero, so that heights compare; log where the small would vanish beside the large."""
+    if max(values) / min(values) > 10:
+        return log_scale(values, height)
+    return Scale(0.0, max(values) * 1.06, height)
 
 
 def _lines(points: Sequence[MemoryPoint], y: Scale) -> list[alt.Chart]:
@@ -73,14 +78,16 @@ def _lines(points: Sequence[MemoryPoint], y: Scale) -> list[alt.Chart]:
             "kind:N",
             title=None,
             scale=alt.Scale(domain=list(KINDS), range=[GPU, CPU]),
-            legend=alt.Legend(orient="top"),
+            legend=alt.Legend(
+                orient="top", values=[k for k in KINDS if any(v["kind"] == k for v in values)]
+            ),
         ),
     )
     across = alt.Y(
         "GiB:Q",
-        title="memory, GiB (log scale)",
-        scale=alt.Scale(type="log", domain=y.domain, nice=False),
-        axis=alt.Axis(values=log_ticks(y), format="~g"),
+        title="memory, GiB (log scale)" if y.log else "memory, GiB",
+        scale=alt.Scale(type="log" if y.log else "linear", domain=y.domain, nice=False),
+        axis=alt.Axis(values=log_ticks(y), format="~g") if y.log else alt.Axis(format="~g"),
     )
     tooltip = [
         alt.Tooltip("model:N"),

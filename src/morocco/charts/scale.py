@@ -6,6 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# Ticks within a decade, for axes of fewer decades than the number before them.
+_STEPS: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (1, (1, 1.5, 2, 3, 4, 5, 7)),
+    (2.5, (1, 2, 5)),
+    (4, (1, 3)),
+    (math.inf, (1,)),
+)
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -58,9 +66,9 @@ def linear_scale(
 
 
 def log_ticks(scale: Scale) -> list[float]:
-    """Tick values on a log axis: powers of ten, with 2 and 5 (or 3) between where there is room."""
+    """Tick values on a log axis: powers of ten, and round values between where there is room."""
     decades = math.log10(scale.high / scale.low)
-    steps = (1, 2, 5) if decades < 2.5 else (1, 3) if decades < 4 else (1,)
+    steps = next(steps for most, steps in _STEPS if decades < most)
     first, last = math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high))
     values = [float(f"{step}e{power}") for power in range(first, last + 1) for step in steps]
     return [value for value in values if scale.low <= value <= scale.high]

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import altair as alt
 
-from morocco.charts.theme import MUTED, PALETTE, WIDTH
+from morocco.charts.empty import empty_chart
+from morocco.charts.theme import PALETTE, WIDTH
 from morocco.charts.thin import thin
 from morocco.formats.log import Sample
 
@@ -56,7 +57,7 @@ def timeline_chart(lines: Sequence[Line], title: str, notes: Sequence[str] = ())
     end = max((_seconds(line)[-1] for line in lines if line.samples), default=1.0) or 1.0
     loads = list(dict.fromkeys(line.load for line in lines))
     panels = [_panel(lines, panel, loads, end, last=panel is drawn[-1]) for panel in drawn] or [
-        _empty()
+        empty_chart("no run left a log with a sample")
     ]
     return (
         alt.vconcat(*panels, spacing=14)
@@ -135,14 +136,6 @@ def _missing_note(drawn: Sequence[_Panel]) -> list[str]:
     if missing == ["GPU use", "GPU RAM"]:
         return ["No GPU was used or seen in these runs: no GPU panels."]
     return [f"Not in the logs: {', '.join(missing)}."] if missing else []
-
-
-def _empty() -> alt.Chart:
-    return (
-        alt.Chart(alt.Data(values=[{}]), width=WIDTH, height=PANEL_HEIGHT)
-        .mark_text(color=MUTED, fontSize=13)
-        .encode(text=alt.value("no run left a log with a sample"))
-    )
 
 
 def _significant(value: float) -> float:

@@ -138,10 +138,11 @@ function style(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-// Powers of ten, with 2 and 5 (or 3) between where there is room, as in the printed charts.
+// Powers of ten, and round values between where there is room, as in the printed charts.
 function logTicks(values) {
   const [low, high] = [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))];
-  const steps = high - low < 2.5 ? [1, 2, 5] : high - low < 4 ? [1, 3] : [1];
+  const choices = [[1, [1, 1.5, 2, 3, 4, 5, 7]], [2.5, [1, 2, 5]], [4, [1, 3]], [Infinity, [1]]];
+  const steps = choices.find(([most]) => high - low < most)[1];
   const ticks = [];
   for (let power = Math.floor(low) - 1; power <= Math.ceil(high); power++) {
     ticks.push(...steps.map((step) => Number(`${step}e${power}`)));
@@ -159,7 +160,7 @@ function chartSpec(points, phone) {
   const muted = style("--muted");
   const colour = {
     field: "kind", type: "nominal", title: "disc area is",
-    scale: { domain: ["GPU RAM", "RAM"], range: COLOURS[theme()] }, legend: { orient: "bottom", symbolType: "circle" },
+    scale: { domain: ["GPU RAM", "RAM"], range: COLOURS[theme()] }, legend: { orient: "bottom", symbolType: "circle", values: [...new Set(points.map((point) => point.kind))] },
   };
   const x = { field: "speed", type: "quantitative", scale: { type: "log", nice: false, padding: 24 }, title: "speed, records/s (log scale)", axis: { format: "~s", values: logTicks(points.map((point) => point.speed)), labelOverlap: "greedy" } };
   const y = { field: "score", type: "quantitative", scale: { zero: false, nice: false, padding: 24 }, title: "score", axis: { format: ".2~f" } };
