@@ -70,14 +70,17 @@ def main(started):
 
 def answer_all(options, clock, source):
     """Answer all records of ``source``; returns how many."""
-    done, pending, previous = 0, [], None
+    done, batches, pending, previous = 0, 0, [], None
+    held = []
     while batch := list(itertools.islice(source, options.batch_size)):
-        lines = []
+        lines, batches = [], batches + 1
+        if len(batch) > len(held):
+            held += [load.take(options.batch_memory) for _ in range(len(held), len(batch))]
         for number, raw in enumerate(batch, done + 1):
             reply = answer(options.task, json.loads(raw))
             lines.append(failures.spoil(options, number, reply, previous))
             previous = reply
-        clock.wait_for_record(done + len(lines))
+        clock.wait_for_record(done + len(lines), batches)
         if done < failures.place(options) <= done + len(lines):
             # When k answers are out, in the middle of a batch too.
             out, lines = lines[: options.at - done], lines[options.at - done :]
@@ -131,14 +134,13 @@ class Schedule:
     def wait_for_reading(self):
         self._sleep_until(self.start + self.options.read_after)
 
-    def wait_for_record(self, number):
+    def wait_for_record(self, number, batches):
+        work = number * self.options.seconds + batches * self.options.batch_seconds
         if self.options.work == "cpu":
-            self._burn(self.options.init + number * self.options.seconds)
+            self._burn(self.options.init + work)
         else:
-            now = self._sleep_until(self.start + self.origin + number * self.options.seconds)
-            self.late = max(
-                self.late, now - self.start - self.origin - number * self.options.seconds
-            )
+            due = self.start + self.origin + work
+            self.late = max(self.late, self._sleep_until(due) - due)
 
     def _wait(self, seconds):
         if self.options.work == "cpu":

@@ -36,8 +36,9 @@ def build_parser():
         # A fixed width spares the import that would ask the terminal for its own.
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=100),
         description="A model of known cost. Answers every record with a constant valid label, on "
-        "a schedule: record k (from 1) is written at start + init + k x seconds, where start is "
-        "the first line of main. Its own clock readings go to stderr as JSON lines.",
+        "a schedule: record k (from 1) of batch j is written at start + init + k x seconds + j x "
+        "batch-seconds, where start is the first line of main. Its own clock readings go to stderr "
+        "as JSON lines.",
         epilog="failures: " + "; ".join(f"{name}: {what}" for name, what in FAILURES.items()),
     )
     add = parser.add_argument
@@ -48,6 +49,7 @@ def build_parser():
     add = group.add_argument
     add("--init", type=_seconds, default=0.0, metavar="S", help="before the first record")
     add("--seconds", type=_seconds, default=0.0, metavar="S", help="each record")
+    add("--batch-seconds", type=_seconds, default=0.0, metavar="S", help="each batch, besides")
     add(
         "--work",
         choices=("sleep", "cpu"),
@@ -78,6 +80,13 @@ def build_parser():
     group = parser.add_argument_group("memory and processes (MiB = 2**20 bytes, all of it touched)")
     add = group.add_argument
     add("--memory", type=_size, default=0, metavar="MIB", help="anonymous, from start to end")
+    add(
+        "--batch-memory",
+        type=_size,
+        default=0,
+        metavar="MIB",
+        help="anonymous, for each record of the largest batch so far, from that batch to the end",
+    )
     add(
         "--children", type=_size, default=0, metavar="N", help="forked after --memory: it is shared"
     )

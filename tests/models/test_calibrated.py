@@ -40,6 +40,15 @@ def test_schedule_is_absolute():
     assert len(replies(run)) == 20
 
 
+@pytest.mark.parametrize(("batch", "batches"), [(1, 8), (4, 2), (5, 2)])
+def test_each_batch_costs_its_own_time(batch, batches):
+    costs = ("--seconds", "0.01", "--batch-seconds", "0.1")
+    marks = events(calibrated(*costs, "--batch-size", str(batch), records=records(8)))
+    took = marks["end"]["realtime"] - marks["main"]["realtime"]
+    due = 8 * 0.01 + batches * 0.1
+    assert due - 0.002 <= took <= due + marks["end"]["late_seconds"] + 0.1
+
+
 def test_cpu_work_is_measured_in_cpu_time():
     run = calibrated("--work", "cpu", "--init", "0.1", "--seconds", "0.01", records=records(20))
     marks = events(run)
@@ -109,7 +118,7 @@ def options_text() -> str:
 # --- memory -----------------------------------------------------------------------------------
 
 
-def memory_of(*arguments: str) -> dict[str, int]:
+def memory_of(*arguments: str, count: int = 1) -> dict[str, int]:
     """Σ over the process tree of Pss, Rss and anonymous kB once it is under way, and VmHWM."""
     command = [sys.executable, "-ESs", str(MODELS / "calibrated" / "infer.py"), *arguments]
     with subprocess.Popen(
@@ -119,7 +128,7 @@ def memory_of(*arguments: str) -> dict[str, int]:
         stderr=subprocess.DEVNULL,
         env=clean_env(TASK="terra"),
     ) as process:
-        process.stdin.write(records(1))
+        process.stdin.write(records(count))
         process.stdin.flush()
         process.stdout.readline()  # all that it takes is there before the first answer
         with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
@@ -146,6 +155,19 @@ def test_anonymous_memory(idle):
     assert memory_of("--memory", "64")["Anonymous"] - idle["Anonymous"] == pytest.approx(
         64 * 1024, abs=2048
     )
+
+
+@pytest.mark.parametrize("count", [4, 3])
+def test_memory_by_the_batch_is_of_the_records_that_came(idle, count):
+    arguments = ("--memory", "8", "--batch-memory", "16", "--batch-size", str(count))
+    got = memory_of(*arguments, count=count)
+    own = (8 + 16 * count) * 1024
+    assert got["Anonymous"] - idle["Anonymous"] == pytest.approx(own, abs=2048)
+
+
+def test_memory_by_the_batch_does_not_add_up_over_batches(idle):
+    got = memory_of("--batch-memory", "16", "--batch-size", "1", count=8)
+    assert got["Anonymous"] - idle["Anonymous"] == pytest.approx(16 * 1024, abs=2048)
 
 
 def test_children_share_what_was_taken_before_them(idle):
