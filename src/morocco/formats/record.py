@@ -79,7 +79,7 @@ class Totals:
     cpu_seconds: float | None
     cpu_user_seconds: float | None
     cpu_system_seconds: float | None
-    ram_pss_peak_bytes: int | None  # largest sampled sum of PSS: the `ram` figure
+    ram_pss_peak_bytes: int | None  # largest sum of PSS: the `ram` figure
     ram_anon_peak_bytes: int | None  # largest sampled anonymous memory (fast sampling)
     ram_cgroup_peak_bytes: int | None  # kernel's high-water mark, page cache included
     processes_peak: int | None

@@ -39,10 +39,12 @@ class GpuSource(Protocol):
 
 _PSS_CORE_SHARE = 0.005  # of a core that reading PSS at a steady size may use
 _PSS_FASTEST_SECONDS = 0.02
-# A new peak of anonymous memory this much above the last look at PSS calls for another at once, as
-# long as all looks so far stayed within their share.
+# A new peak of anonymous memory this much above the last look at PSS calls for another once growth
+# has paused: looks while it grows see nothing that the one after does not.
 _PSS_GROWTH = 1.1
 _PSS_GROWTH_BYTES = 2**20
+_STEADY_SECONDS = 0.05
+_STEADY_CHANGE = 0.01
 # time.sleep costs 30 µs less than waiting for an event, but cannot be cut short.
 _SLEEP_SECONDS = 0.02
 _EDGE_TICKS = 300  # 3 s at 100 Hz: the start and exit lie well within
@@ -104,7 +106,8 @@ class Sampler:
     _anon_last: int | None = None
     _pss_refused: bool = False
     _pss_seconds: float = 0.0
-    _pss_spent: float = 0.0
+    _steady_anon: int = 0
+    _steady_since: float = 0.0
     _not_anon: dict[int, int] = field(default_factory=dict)  # pid -> most file and shared pages
     _anon_at_pss: int = 0
     _ticks: int = 0
@@ -129,10 +132,15 @@ class Sampler:
             self._thread.join()
 
     def peaks(self, started_at: float | None) -> Peaks:
-        """Peaks since ``started_at``: before, the engine's own set-up process is in the cgroup."""
+        """Peaks since ``started_at``: before, the engine's own set-up process is in the cgroup.
+
+        Σ PSS holds all anonymous memory, so its peak is no less than that one's, which is seen
+        far more often.
+        """
+        anon, pss = self._anon.since(started_at), self._pss.since(started_at)
         return Peaks(
-            self._anon.since(started_at),
-            self._pss.since(started_at),
+            anon,
+            None if pss is None else max(pss, anon or 0),
             self._processes.since(started_at),
             self._pss_refused,
         )
@@ -158,8 +166,7 @@ class Sampler:
             self._longest_gap = max(self._longest_gap, now - last)
             last = now
             self._tick()
-            affordable = self._pss_spent <= _PSS_CORE_SHARE * (now - begin)
-            if now >= next_pss or (affordable and self._has_grown()):
+            if now >= next_pss or self._has_grown(now):
                 self._look_at_processes()
                 pause = max(self._pss_seconds / _PSS_CORE_SHARE, _PSS_FASTEST_SECONDS)
                 next_pss = time.monotonic() + min(pause, 1 / self.rates.pss_hz)
@@ -181,9 +188,12 @@ class Sampler:
             edge = self._cpu_first_ticks
             (edge if len(edge) < _EDGE_TICKS else self._cpu_last_ticks).append((time.time(), cpu))
 
-    def _has_grown(self) -> bool:
-        largest = self._anon_last or 0
-        return largest > self._anon_at_pss * _PSS_GROWTH + _PSS_GROWTH_BYTES
+    def _has_grown(self, now: float) -> bool:
+        anon = self._anon_last or 0
+        if abs(anon - self._steady_anon) > _STEADY_CHANGE * self._steady_anon:
+            self._steady_anon, self._steady_since = anon, now
+        steady = now - self._steady_since >= _STEADY_SECONDS
+        return steady and anon > self._anon_at_pss * _PSS_GROWTH + _PSS_GROWTH_BYTES
 
     def _take_anon(self, anon: int | None) -> None:
         if anon is not None:
@@ -202,7 +212,6 @@ class Sampler:
         begin = time.monotonic()
         reading = read_pss(pids)
         self._pss_seconds = time.monotonic() - begin
-        self._pss_spent += self._pss_seconds
         self._pss_refused |= reading.refused > 0
         if reading.total_bytes is not None and not reading.refused:
             self._pss_last = reading.total_bytes
