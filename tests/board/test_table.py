@@ -167,3 +167,11 @@ def test_an_unknown_machine_of_archives_is_said_to_be_unknown() -> None:
 
 def test_an_empty_collection_is_an_empty_board() -> None:
     assert build_board(Collection(())).machines == ()
+
+
+def test_a_model_on_gpu_for_some_tasks_only_has_no_single_memory_figure() -> None:
+    stats = [task_stats("a", task, device="cpu" if task < "p" else "gpu") for task in TASKS]
+    (row,) = board_of(stats).machines[0].rows
+    assert row.device == "both"
+    assert row.memory.value is None
+    assert row.ranks.memory is None

@@ -3,8 +3,8 @@
 What other parts call:
 
 ``morocco.board.collect.collect(folders) -> Collection``
-    Every ``stats/<model>/<task>.json`` (and score) of one or several results folders; simulated
-    ones are refused and listed.
+    Estimates and scores of one or several results folders or submission archives; simulated ones
+    are refused and listed.
 ``morocco.board.table.build_board(collection, title="…") -> Board``
     Pure: rows, means, ranks, Pareto front, by machine.
 ``morocco.board.export.markdown(board) -> str``, ``csv_text(board)``, ``tasks_csv_text(board)``
