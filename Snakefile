@@ -34,4 +34,5 @@ rule all:
         PLAN.records(),
         PLAN.floor(),
         expand(f"{R}/plots/{{model}}", model=SUITE.models),
-        [f"{R}/board/{name}" for name in BOARD],
+        BOARD,
+        [f"{R}/board/{name}" for name in SHOWN],

@@ -1,18 +1,37 @@
 # The board: tables, the page, the charts over all models.
-BOARD = [f"leaderboard.{suffix}" for suffix in ("csv", "json", "md", "html")]
-BOARD += ["tasks.csv"] + [f"card.{suffix}" for suffix in ("csv", "json", "md", "html")]
-BOARD += [
-    f"{chart}.{suffix}"
-    for chart in ("disc", "compare", "memory")
-    for suffix in ("json", "svg", "png", "html")
+CHARTS = ("disc", "compare", "memory")
+BOARD = [
+    f"{R}/board/{table}.{suffix}"
+    for table in ("leaderboard", "card")
+    for suffix in ("csv", "json", "md")
 ]
+BOARD += [
+    f"{R}/board/{chart}.{suffix}"
+    for chart in CHARTS
+    for suffix in ("json", "png", "html")
+]
+# What the report shows, each with its caption.
+SHOWN = {
+    "leaderboard.html": ("Leaderboard", "leaderboard"),
+    "tasks.csv": ("Leaderboard", "tasks"),
+    "card.html": ("Model card", "card"),
+    **{f"{chart}.svg": ("Charts", chart) for chart in CHARTS},
+}
 
 
 rule leaderboard:
     input:
         [f"{R}/stats/{model}" for model in SUITE.models],
     output:
-        [f"{R}/board/{name}" for name in BOARD],
+        BOARD,
+        [
+            report(
+                f"{R}/board/{name}",
+                category=category,
+                caption=f"../report/{caption}.rst",
+            )
+            for name, (category, caption) in SHOWN.items()
+        ],
     log:
         f"{R}/job-logs/board.log",
     conda:

@@ -3,7 +3,14 @@ rule plots:
     input:
         f"{R}/stats/{{model}}",
     output:
-        directory(f"{R}/plots/{{model}}"),
+        report(
+            directory(f"{R}/plots/{{model}}"),
+            patterns=["{task}.svg"],
+            category="Timelines of every run",
+            subcategory="{model}",
+            labels={"task": "{task}"},
+            caption="../report/timeline.rst",
+        ),
     log:
         f"{R}/job-logs/plots/{{model}}.log",
     conda:
