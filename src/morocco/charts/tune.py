@@ -76,7 +76,9 @@ def _speed(points: Sequence[CurvePoint], x: alt.X, colour: str) -> Any:
         for p in points
         if p.rps is None and p.low is not None
     ]
-    words = [(p.batch_size, "not resolved") for p in points if p.rps is None and not p.note]
+    unknown = [p for p in points if p.rps is None and not p.note]
+    bounds = [(p.batch_size, "not resolved") for p in unknown if p.low is not None]
+    words = [(p.batch_size, "not resolved") for p in unknown if p.low is None]
     chosen = [row for row in measured if row["chosen"]]
     layers = [
         *_curve(measured, x, y, colour, "records/s"),
@@ -88,6 +90,7 @@ def _speed(points: Sequence[CurvePoint], x: alt.X, colour: str) -> Any:
         # above: the curve comes from below
         .mark_text(dy=-17, color=CHOSEN, fontSize=11, fontWeight="bold")
         .encode(x=x, y=y("value"), text=alt.value("chosen")),
+        *_words(bounds, x, aside=True),
         *_words([*words, *((p.batch_size, p.note) for p in points if p.note)], x),
     ]
     return alt.layer(*layers).properties(
@@ -207,15 +210,19 @@ def _bars(
     )
 
 
-def _words(words: Sequence[tuple[int, str]], x: alt.X) -> list[alt.Chart]:
-    """Why there is no point, upright at its batch size, and a cross below."""
+def _words(words: Sequence[tuple[int, str]], x: alt.X, aside: bool = False) -> list[alt.Chart]:
+    """Why there is no point, upright at its batch size: a cross below it, or an interval beside."""
     rows = [{"batch": batch, "note": note} for batch, note in words]
     base = alt.Chart(_data(rows))
-    return [
-        base.mark_point(shape="cross", angle=45, size=60, filled=True, color=MUTED).encode(
-            x=x, y=alt.value(HEIGHT - 8)
-        ),
-        base.mark_text(angle=270, align="left", baseline="middle", fontSize=11, color=INK).encode(
-            x=x, y=alt.value(HEIGHT - 20), text="note:N"
-        ),
-    ]
+    text = base.mark_text(
+        angle=270,
+        align="left",
+        baseline="middle",
+        dy=10 if aside else 0,  # turned with the text: to the right
+        fontSize=11,
+        color=MUTED if aside else INK,
+    ).encode(x=x, y=alt.value(HEIGHT - 20), text="note:N")
+    if aside:
+        return [text]
+    cross = base.mark_point(shape="cross", angle=45, size=60, filled=True, color=MUTED)
+    return [cross.encode(x=x, y=alt.value(HEIGHT - 8)), text]

@@ -180,6 +180,10 @@ def curve(tuning: Tuning) -> Any:
         ties = ", ".join(map(str, found.choice.ties))
         choice += f"; the intervals of batch size {ties} meet its own: the smaller"
     notes = [choice, line_text(line), tuning.machine]
+    if any(point.rps.value is None and point.rps.low is not None for point in found.points):
+        notes.append(
+            "dashed: not resolved, 95 % bounds; to the frame where nothing bounds it above"
+        )
     if tuning.simulated:
         notes.append("SIMULATED: a test double stood at a boundary")
     return tune_chart(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from morocco.estimate.results import Estimate, absent
@@ -39,6 +39,7 @@ class Campaign:
         self.ended: dict[int, Ended] = {}  # by batch size
         self.speeds: dict[int, float] = {}  # records/s by batch size, from probes
         self.spent = False  # something was left out for want of time
+        self.planned_with = 0  # first init runs: they size the others and are no estimate's
         self._measure = measure
         self._clock = clock
         self._begin = clock()
@@ -66,13 +67,19 @@ class Campaign:
         around = statistics.median(self._overheads) if self._overheads else 1.0
         return (self.init_mean if self.init_times else 1.0) + around
 
+    def counted(self, load: Load) -> list[RunRecord]:
+        """Valid runs that lie with the rest: a suite's screening, without its rounds.
+
+        Of the init runs those that took turns with the others, or a drift of the machine since
+        the first ones would pass for work.
+        """
+        first = self.planned_with if load == self.settings.init else 0
+        return _accepted(self.records.get(load, [])[first:])
+
     def accepted(self, load: Load) -> list[RunRecord]:
-        """Valid runs that lie with the rest: a suite's screening, without its rounds."""
-        records = self.records.get(load, [])
-        if not records:
-            return []
-        taken = {state.index for state in judge_runs(records) if state.accepted}
-        return [record for record in records if record.id.index in taken]
+        """The runs that estimates rest on: ``counted``, all where these are fewer than two."""
+        runs = self.counted(load)
+        return runs if len(runs) > 1 else _accepted(self.records.get(load, []))
 
     def times(self, load: Load) -> list[float]:
         """Wall times, s, of the accepted runs."""
@@ -137,21 +144,29 @@ class Campaign:
     def open(self, batches: Iterable[int]) -> list[int]:
         return [batch for batch in batches if batch not in self.ended]
 
-    def fill(self, loads: Sequence[Load], wanted: int) -> None:
-        """Run ``loads`` in turns until each has ``wanted`` accepted runs or may not go on."""
-        limits = {load: len(self.records.get(load, ())) + ATTEMPTS * wanted for load in loads}
+    def fill(self, wanted: Mapping[Load, int]) -> None:
+        """Run the loads in turns until each has its counted runs or may not go on."""
+        limits = {
+            load: len(self.records.get(load, ())) + ATTEMPTS * (count - len(self.counted(load)))
+            for load, count in wanted.items()
+        }
         ran = True
         while ran:
             ran = False
-            for load in loads:
+            for load, count in wanted.items():
                 if (
                     self.goes_on(load)
-                    and len(self.accepted(load)) < wanted
+                    and len(self.counted(load)) < count
                     and len(self.records.get(load, ())) < limits[load]
                     and self.affords(self.expected(load))
                 ):
                     self.take(load)
                     ran = True
+
+
+def _accepted(records: Sequence[RunRecord]) -> list[RunRecord]:
+    taken = {state.index for state in judge_runs(records) if state.accepted} if records else ()
+    return [record for record in records if record.id.index in taken]
 
 
 def has_run_through(record: RunRecord) -> bool:

@@ -1,8 +1,8 @@
 """The order of a tuning's runs, over a function that measures one: nothing here knows an engine.
 
 Init runs first; then a probe a batch size, from the smallest on, until one runs out of memory; from
-the probes an input size each; then the repeats, in turns, so that a drift hits all batch sizes
-alike; then, while the budget lasts, larger inputs or more repeats for what is not resolved.
+the probes an input size each; then the repeats, in turns with new init runs, so that a drift hits
+all alike; then, while the budget lasts, larger inputs or more repeats for what is not resolved.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def search(
     for batch in sorted(settings.batch_sizes):
         _probe(campaign, batch)
     loads = _first_loads(campaign)
-    campaign.fill(list(loads.values()), settings.repeats)
+    campaign.planned_with = len(campaign.records[settings.init])
+    campaign.fill(dict.fromkeys((settings.init, *loads.values()), settings.repeats))
     for _ in range(MAX_GROWTHS):
         if not _improve(campaign, loads):
             break
@@ -144,7 +145,7 @@ def _first_loads(campaign: Campaign) -> dict[int, Load]:
         speeds,
         fixed_seconds=campaign.fixed_seconds,
         repeats=settings.repeats,
-        seconds_left=campaign.left,
+        seconds_left=campaign.left - settings.repeats * campaign.fixed_seconds,  # the init runs
     )
     if cut != wanted:
         campaign.tell("the budget does not reach for the sizes wanted: shorter inputs are taken")
@@ -167,15 +168,16 @@ def _improve(campaign: Campaign, loads: dict[int, Load]) -> bool:
             grown.append(load)
         elif len(campaign.accepted(loads[batch])) < settings.max_repeats:
             again.append(loads[batch])
-    if grown:
-        names = ", ".join(load.name for load in grown)
-        campaign.tell(f"larger inputs where the speed is not known well enough: {names}")
-        campaign.fill(grown, settings.repeats)
-    if again:
-        names = ", ".join(load.name for load in again)
-        campaign.tell(f"more repeats where the speed is not known well enough: {names}")
-        least = min(len(campaign.accepted(load)) for load in again)
-        campaign.fill([settings.init, *again], min(least + settings.repeats, settings.max_repeats))
+    wanted = {settings.init: len(campaign.counted(settings.init)) + settings.repeats}
+    for what, chosen in (("larger inputs", grown), ("more repeats", again)):
+        if chosen:
+            names = ", ".join(load.name for load in chosen)
+            campaign.tell(f"{what} where the speed is not known well enough: {names}")
+        for load in chosen:
+            count = len(campaign.counted(load)) + settings.repeats
+            wanted[load] = min(count, settings.max_repeats)
+    if grown or again:
+        campaign.fill(wanted)
     return bool(grown or again)
 
 
