@@ -21,6 +21,13 @@ def test_estimates_scores_and_image_sizes_of_a_folder(tmp_path: Path) -> None:
     assert (second.stats.model, second.image_bytes) == ("b", None)
 
 
+def test_models_that_left_the_suite_are_left_out(tmp_path: Path) -> None:
+    write_results(tmp_path, [task_stats("kept", "terra"), task_stats("gone", "terra")])
+    found = collect([tmp_path], models=["kept"])
+    assert [entry.stats.model for entry in found.entries] == ["kept"]
+    assert len(collect([tmp_path]).entries) == 2
+
+
 def test_simulated_estimates_are_refused_and_listed(tmp_path: Path) -> None:
     fake = replace(task_stats("fake", "terra"), simulated=True)
     write_results(tmp_path, [fake, task_stats("real", "terra")])

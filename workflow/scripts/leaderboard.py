@@ -6,5 +6,7 @@ from morocco.stages.script import logged
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        write_board([snakemake.params.results], snakemake.params.out)
+        write_board(
+            [snakemake.params.results], snakemake.params.out, models=snakemake.params.models
+        )
     say(f"leaderboard in {snakemake.params.out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as AbstractCollection
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,14 @@ class Collection:
     refused: tuple[Refused, ...] = ()
 
 
-def collect(folders: Sequence[str | Path]) -> Collection:
+def collect(
+    folders: Sequence[str | Path], models: AbstractCollection[str] | None = None
+) -> Collection:
     """Read the estimates and scores of results folders and submission archives (zip).
 
     Simulated ones (a scripted GPU driver, a test double) are refused and listed. The same estimate
-    met twice, byte for byte, counts once. MoroccoError: a folder without estimates, a file that is
+    met twice, byte for byte, counts once. ``models``: only these, where a folder still
+    holds others that have left the suite. MoroccoError: a folder without estimates, a file that is
     none or that names another model or task than its path, a submission that does not verify.
     """
     paths = [Path(folder) for folder in folders]
@@ -53,6 +57,8 @@ def collect(folders: Sequence[str | Path]) -> Collection:
     seen: set[bytes] = set()
     for folder, source in zip(paths, source_names(paths), strict=True):
         for stats, image_bytes in _read(folder):
+            if models is not None and stats.model not in models:
+                continue
             content = encode_json(stats)
             if content in seen:
                 continue

@@ -26,13 +26,15 @@ def write_board(
     out: str | Path,
     title: str = "MOROCCO leaderboard",
     formats: Collection[str] = FORMATS,
+    models: Collection[str] | None = None,
 ) -> Board:
     """Read results folders and write tables, page, model card and charts to ``out``.
 
-    The files are listed in the package's docstring; ``formats`` are those of the charts.
+    The files are listed in the package's docstring; ``formats`` are those of the charts,
+    ``models`` those wanted (default: all that are there).
     """
     out = Path(out)
-    found = collect(folders)
+    found = collect(folders, models)
     board = build_board(found, title)
     write_text(out / "leaderboard.csv", csv_text(board))
     write_text(out / "tasks.csv", tasks_csv_text(board))
