@@ -17,7 +17,8 @@ from typing import Any
 
 # Published configs: DeepPavlov/distilrubert-tiny-cased-conversational, cointegrated/rubert-tiny
 # and rubert-tiny2, DeepPavlov/rubert-base-cased, ai-forever/rugpt3small_based_on_gpt2. gpt2-tiny is
-# no published model: GPT-2's form at about the size of rubert-tiny.
+# no published model but GPT-2's form at about the size of rubert-tiny, micro one that train.py can
+# teach in minutes on one core: few pieces, so that forms of a word share their stem.
 SHAPES: dict[str, dict[str, Any]] = {
     "distilrubert-tiny": {
         "model_type": "distilbert", "vocab_size": 30522, "dim": 264, "hidden_dim": 792,
@@ -34,6 +35,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "rubert-base": {
         "model_type": "bert", "vocab_size": 119547, "hidden_size": 768, "intermediate_size": 3072,
         "num_hidden_layers": 12, "num_attention_heads": 12, "max_position_embeddings": 512,
+    },
+    "micro": {
+        "model_type": "bert", "vocab_size": 4000, "hidden_size": 128, "intermediate_size": 256,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 512,
     },
     "gpt2-tiny": {
         "model_type": "gpt2", "vocab_size": 32000, "n_embd": 312, "n_layer": 3, "n_head": 12,

@@ -28,8 +28,8 @@ TITLES = {
     "danetqa": "DaNetQA", "parus": "PARus", "rcb": "RCB", "russe": "RUSSE", "rwsd": "RWSD",
     "terra": "TERRa",
 }  # fmt: skip
-WINDOW = 20  # words of a warm-up text: steps take a third of the time of whole texts
-SHARPNESS = 1.5  # of that start: a token's own copy outweighs some 20 others
+WINDOW = (10, 60)  # words of a warm-up text, as the tasks' own
+SHARPNESS = 2.0  # of that start: a token's own copy outweighs a hundred others
 Example = tuple[encoder.Ids, list[float]]  # token and segment ids; share of each class
 
 
@@ -58,20 +58,27 @@ def overlap_pairs(
 ) -> Iterator[Example]:
     """Endless (text, some of its words, part of them exchanged), and the share that is its own."""
     split = [text.split() for text in texts]
-    split = [words for words in split if len(words) >= 8]
+    split = [words for words in split if len(words) >= WINDOW[0]]
     if len(split) < 2:
         raise SystemExit("error: the train split has too few texts for a warm-up")
     while True:
         words, others = rng.sample(split, 2)
-        start = rng.randrange(max(1, len(words) - WINDOW + 1))
-        words = words[start : start + WINDOW]
+        window = rng.randint(*WINDOW)
+        start = rng.randrange(max(1, len(words) - window + 1))
+        words = words[start : start + window]
         size = rng.randint(4, min(10, len(words)))
         picked = sorted(rng.sample(range(len(words)), size))
         own = rng.randint(0, size)
         keep = set(rng.sample(picked, own))
-        mixed = [words[n] if n in keep else rng.choice(others) for n in picked]
+        mixed = [_inflect(words[n], rng) if n in keep else rng.choice(others) for n in picked]
         share = own / size
         yield encode(" ".join(words), " ".join(mixed)), [1 - share, share]
+
+
+def _inflect(word: str, rng: random.Random) -> str:
+    """Half of the longer words lose their ending: Russian words recur in other forms."""
+    bare = word.strip('.,:;!?"«»()')
+    return bare[: -rng.randint(1, 2)] if len(bare) > 5 and rng.random() < 0.5 else word
 
 
 class Trainer:
@@ -87,19 +94,26 @@ class Trainer:
         self.with_types = getattr(self.model.config, "type_vocab_size", 0) > 1
 
     def see_copies(self) -> None:
-        """Let every token of the first layer look for its like.
+        """Let every token of the first layer look for its like in both texts.
 
-        Queries and keys start equal, and positions and segments weigh little against words. From a
-        random start it takes far more steps than a small task has until words of the second text
-        find themselves in the first (the copying heads of Olsson et al. 2022).
+        Its queries and keys start equal, blind to segments, and positions start at nothing. From a
+        random start it takes far more steps than a small task has until a word of the second text
+        finds itself in the first (the copying heads of Olsson et al. 2022). The values still tell
+        the segments apart, so what a token gathers says whether the other text has it too.
         """
         import torch
 
-        for name, weight in self.model.named_parameters():
+        named = dict(self.model.named_parameters())
+        segments = [w for name, w in named.items() if "token_type_embeddings" in name]
+        for name, weight in named.items():
             if re.search(r"layer\.0\.attention.*(query|key|q_lin|k_lin)\.weight$", name):
-                torch.nn.init.eye_(weight).mul_(SHARPNESS)
-            elif re.search(r"(position|token_type)_embeddings\.weight$", name):
-                weight.data *= 0.3
+                torch.nn.init.eye_(weight)
+                if segments:
+                    side = torch.nn.functional.normalize(segments[0][1] - segments[0][0], dim=0)
+                    weight.sub_(torch.outer(side, side))
+                weight.mul_(SHARPNESS)
+            elif name.endswith("position_embeddings.weight"):
+                weight.zero_()
 
     def scores(self, batch: list[encoder.Ids]) -> Any:
         import torch
