@@ -25,7 +25,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Find the input size that resolves the speed of MODEL on TASK and the batch "
         "size with the best one that still fits; of batch sizes that cannot be told apart, the "
         "smallest. Prints config lines to paste (YAML, the findings as comments); curve, tables "
-        "and all runs go to a folder.",
+        "and all runs go to a folder. The exit status is 1 where no speed is resolved.",
     )
     parser.add_argument("model", metavar="MODEL", help="of the suite; with --image any name")
     parser.add_argument("task", metavar="TASK", help=", ".join(t.title for t in TASKS.values()))
