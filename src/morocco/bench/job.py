@@ -38,3 +38,4 @@ class Execution:
     gpu: Gpu | None
     start_monotonic: float  # the run's start on the monotonic clock of the reader
     step_seconds: float  # wall clock against monotonic clock over the run
+    engine: str | None = None  # name and version; None: run without one

@@ -28,8 +28,7 @@ from morocco.errors import EngineError
 from morocco.formats.log import Sample, encode_log
 from morocco.formats.names import RunFiles
 from morocco.formats.record import Clock, Reason, RunRecord, write_record
-from morocco.sampling.machine import describe_harness, describe_machine
-from morocco.sampling.nvml import machine_gpus
+from morocco.sampling.machine import describe_harness, describe_machine, driver_gpus
 from morocco.sampling.sampler import frame_samples
 from morocco.suite.model import run_order
 from morocco.tasks.predictions import PredictionCheck, check_predictions
@@ -67,11 +66,11 @@ def _run(
         if execution.outcome.started_at is not None:
             note_run(_key(job))
         seconds = time.monotonic() - begin
-        return _judge(client, job, execution, reader, seconds)
+        return _judge(job, execution, reader, seconds)
 
 
 def _judge(
-    client: Any, job: Job, execution: Execution, reader: Reader, seconds: float
+    job: Job, execution: Execution, reader: Reader, seconds: float
 ) -> tuple[RunRecord, list[Sample]]:
     outcome, spec = execution.outcome, job.spec
     exit_reasons = judge_exit(outcome.exit, spec.limits, spec.timeout_seconds)
@@ -125,7 +124,7 @@ def _judge(
         options={**outcome.options, "args": list(spec.container_args), "env": spec.env},
         gpu=gpu,
         noise=execution.noise,
-        machine=describe_machine(_engine_version(client), *machine_gpus()),
+        machine=describe_machine(execution.engine, *driver_gpus()),
         harness=dataclasses.replace(describe_harness(), simulated=bool(gpu and gpu.simulated)),
         spec_sha256=spec.sha256,
         log_sha256=hashlib.sha256(encode_log(log)).hexdigest() if log else None,
@@ -180,7 +179,3 @@ def _scratch(near: Path) -> Iterator[Path]:
 
 def _key(job: Job) -> str:
     return job.image.id or job.image.name
-
-
-def _engine_version(client: Any) -> str | None:
-    return f"docker {client.version()['Version']}" if client is not None else None
