@@ -1,6 +1,7 @@
 # Measured runs. `threads: workflow.cores` keeps everything else off the machine meanwhile.
-# `ancient`: a new cold start makes no measurement stale. A cold start waits for all images, and so
-# does every run; each input more costs the plan of 54,000 runs several seconds.
+# All images, then all cold starts come first by their priority alone. No `ancient` input for that:
+# where its job has to run, Snakemake no longer looks whether the params of what follows changed.
+# Each input more costs the plan of 54,000 runs several seconds.
 RUN = f"{R}/logs/{{model}}/{{task}}/{{input_size}}_{{batch_size}}_{{index}}"
 
 
@@ -8,7 +9,7 @@ rule bench:
     input:
         data=f"{R}/inputs/{{task}}/{{input_size}}.jsonl",
         image=f"{R}/images/{{model}}/{{task}}.json",
-        cold=ancient(f"{R}/cold/{{model}}/{{task}}.json"),
+        archive=PLAN.archive,
     output:
         log=f"{RUN}.jsonl",
         record=f"{RUN}.json",
@@ -22,7 +23,7 @@ rule bench:
     threads: workflow.cores
     params:
         spec=PLAN.bench_spec,
-        results=R,
+        results=PLAN.folder,
     script:
         "../scripts/bench.py"
 
@@ -32,19 +33,19 @@ rule cold_start:
         data=lambda w: PLAN.input_file(w.task, PLAN.init(w).input_size),
         description=lambda w: PLAN.input_file(w.task, PLAN.init(w).input_size, "json"),
         image=f"{R}/images/{{model}}/{{task}}.json",
-        ready=ancient(f"{R}/images/ready"),
+        archive=PLAN.archive,
     output:
         f"{R}/cold/{{model}}/{{task}}.json",
     log:
         f"{R}/job-logs/cold/{{model}}/{{task}}.log",
-    priority: BEFORE_ALL_RUNS
+    priority: BEFORE_ALL_RUNS - 1
     conda:
         "../../envs/morocco.yaml"
     threads: workflow.cores
     params:
         spec=PLAN.init_spec,
         repeats=SUITE.warmup.cold_starts,
-        results=R,
+        results=PLAN.folder,
     script:
         "../scripts/cold_start.py"
 
@@ -52,7 +53,7 @@ rule cold_start:
 rule null_runs:
     input:
         image=PLAN.base_file,
-        ready=ancient(f"{R}/images/ready"),
+        archive=PLAN.base_archive(),
     output:
         f"{R}/null/floor.json",
     log:
@@ -63,6 +64,6 @@ rule null_runs:
     params:
         spec=PLAN.null_spec_text(),
         repeats=SUITE.null_runs,
-        results=R,
+        results=PLAN.folder,
     script:
         "../scripts/null_runs.py"

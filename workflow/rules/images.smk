@@ -56,7 +56,7 @@ rule image_archive:
         "../scripts/image_archive.py"
 
 
-# Every image is there before any run starts: a missing one is named at once.
+# All of them and nothing else: make images.
 rule images:
     input:
         PLAN.image_files(),

@@ -1,4 +1,6 @@
 # The board: tables, the page, the charts over all models.
+import os
+
 CHARTS = ("disc", "compare", "memory")
 BOARD = [
     f"{R}/board/{table}.{suffix}"
@@ -37,8 +39,8 @@ rule leaderboard:
     conda:
         "../../envs/morocco.yaml"
     params:
-        results=R,
+        results=PLAN.folder,
         models=list(SUITE.models),
-        out=f"{R}/board",
+        out=lambda wildcards, output: os.path.dirname(output[0]),
     script:
         "../scripts/leaderboard.py"

@@ -17,6 +17,6 @@ rule plots:
         "../../envs/morocco.yaml"
     params:
         tasks=lambda wildcards: list(SUITE.models[wildcards.model].tasks),
-        results=R,
+        results=PLAN.folder,
     script:
         "../scripts/plots.py"

@@ -13,7 +13,7 @@ rule screen:
     params:
         cells=lambda wildcards: PLAN.cells_text(wildcards.model),
         screening=PLAN.screening_text(),
-        results=R,
+        results=PLAN.folder,
     script:
         "../scripts/settle.py"
 
@@ -22,7 +22,6 @@ rule screen:
 rule settle:
     input:
         previous=lambda w: f"{R}/cells/{w.model}.round{int(w.round) - 1}.json",
-        ready=ancient(f"{R}/images/ready"),
     output:
         f"{R}/cells/{{model}}.round{{round}}.json",
     log:
@@ -35,6 +34,6 @@ rule settle:
     params:
         cells=lambda wildcards: PLAN.cells_text(wildcards.model),
         screening=PLAN.screening_text(),
-        results=R,
+        results=PLAN.folder,
     script:
         "../scripts/settle.py"

@@ -2,6 +2,7 @@
 rule stats:
     input:
         f"{R}/cells/{{model}}.round{SUITE.screening.rounds}.json",
+        lambda wildcards: PLAN.cold_files(wildcards.model),
     output:
         stats=directory(f"{R}/stats/{{model}}"),
         scores=directory(f"{R}/scores/{{model}}"),
@@ -11,6 +12,6 @@ rule stats:
         "../../envs/morocco.yaml"
     params:
         settings=lambda wildcards: PLAN.stats_text(wildcards.model),
-        results=R,
+        results=PLAN.folder,
     script:
         "../scripts/stats.py"

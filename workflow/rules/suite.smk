@@ -34,7 +34,11 @@ wildcard_constraints:
 
 
 onstart:
-    start_campaign(SUITE, workflow)
+    try:
+        start_campaign(SUITE, workflow)
+    except MoroccoError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
 
 
 onsuccess:

@@ -41,6 +41,10 @@ class Plan:
     def results(self) -> str:
         return self.suite.results
 
+    def folder(self, wildcards: Any) -> str:
+        """The results folder, as a job's parameter."""
+        return self.suite.results
+
     def records(self, model: str | None = None) -> list[str]:
         """Run records of round 1."""
         logs = f"{self.results}/logs"  # as formats/names.py has it; a Path a run takes seconds here
@@ -83,6 +87,21 @@ class Plan:
         return [
             self.image_file(m.name, task) for m in self.suite.models.values() for task in m.tasks
         ]
+
+    def cold_files(self, model: str) -> list[str]:
+        """Cold starts of a model; none where the suite wants none."""
+        wanted = self.suite.warmup.cold_starts > 0
+        tasks = self.suite.models[model].tasks if wanted else ()
+        return [f"{self.results}/cold/{model}/{task}.json" for task in tasks]
+
+    def archive(self, wildcards: Any) -> list[str]:
+        """The archive with a model's images, where the suite asks for archives."""
+        file = archive_file(self.results, wildcards.model)
+        return [file] if file in self.archives() else []
+
+    def base_archive(self) -> list[str]:
+        file = archive_file(self.results, BASE)
+        return [file] if file in self.archives() else []
 
     def archives(self) -> list[str]:
         """Images for other nodes' engines; none unless the suite asks for them."""
