@@ -25,16 +25,17 @@ from morocco.tasks.registry import get_task
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
 TAG = "morocco/test-calibrated:latest"
+SMALL = "morocco/test-calibrated-small:latest"  # for an engine that it has to be carried to
 MIB = 2**20
 # Tests share the machine with others: what these do is no reason to call a run disturbed here.
 ANY_NOISE = NoiseBounds(foreign_cores=99, steal_share=1, psi_share=1, swap_pages=10**9)
 
 
-def build_calibrated(client: Any) -> str:
+def build_calibrated(client: Any, tag: str = TAG, mapped_mib: int = 320) -> str:
     base = ensure_base_image(client)
-    arguments = {"MAPPED_MIB": "320"}
-    build_model(ROOT / "models/calibrated", "terra", SAMPLE, TAG, base, arguments, client=client)
-    return TAG
+    arguments = {"MAPPED_MIB": str(mapped_mib)}
+    build_model(ROOT / "models/calibrated", "terra", SAMPLE, tag, base, arguments, client=client)
+    return tag
 
 
 @dataclass(frozen=True)

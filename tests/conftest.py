@@ -31,3 +31,13 @@ def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine lock of the test's own: it needs no quiet, so it waits for nobody."""
     monkeypatch.setenv("MOROCCO_LOCK", str(tmp_path / "bench.lock"))
     return tmp_path / "bench.lock"
+
+
+@pytest.fixture
+def suite(tmp_path: Path, calibrated_image: str):
+    """A working folder for snakemake calls on a suite of calibrated models."""
+    from suite_runs import SuiteFolder
+
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    return SuiteFolder(folder)

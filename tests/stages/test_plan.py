@@ -87,3 +87,15 @@ def test_a_build_folder_without_what_building_leaves(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert folder_files(str(tmp_path)) == (f"{tmp_path}/Dockerfile", f"{tmp_path}/infer.py")
+
+
+def test_cold_starts_are_asked_for_by_the_statistics_alone():
+    assert len(plan().cold_files("one")) == 9
+    assert plan().cold_files("one")[0].startswith("results/cold/one/")
+    assert plan(warmup={"cold_starts": 0}).cold_files("one") == []
+
+
+def test_archives_are_inputs_of_runs_where_the_suite_wants_them():
+    assert plan().archive(run_of()) == []
+    (file,) = plan(image_archives=True).archive(run_of())
+    assert file == "results/images/archives/one.tar"

@@ -96,8 +96,9 @@ class Plan:
 
     def archive(self, wildcards: Any) -> list[str]:
         """The archive with a model's images, where the suite asks for archives."""
-        file = archive_file(self.results, wildcards.model)
-        return [file] if file in self.archives() else []
+        if not self.suite.image_archives or self.suite.models[wildcards.model].runtime == "process":
+            return []
+        return [archive_file(self.results, wildcards.model)]
 
     def base_archive(self) -> list[str]:
         file = archive_file(self.results, BASE)

@@ -16,6 +16,7 @@ from morocco.engine.client import connect
 from morocco.engine.reap import reap
 from morocco.errors import EngineError
 from morocco.stages.progress import open_campaign
+from morocco.stages.restore import require_images
 from morocco.suite.config import build_suite
 from morocco.suite.model import Suite
 from morocco.suite.places import read_yaml
@@ -23,6 +24,7 @@ from morocco.suite.places import read_yaml
 AFTER_FAILURE = """\
 Some jobs failed for the machine's or the harness's sake; everything that was measured is kept.
 See the messages above, mend the cause, then call again: only what failed is done."""
+_USE_IMAGES = {"bench", "cold_start", "model_image"}
 _held: list[int] = []
 
 
@@ -64,7 +66,11 @@ def begin() -> None:
 
 
 def start_campaign(suite: Suite, workflow: Any) -> None:
-    """Before the first job: leftovers of a killed call are removed, progress begins."""
+    """Before the first job: images are there, leftovers of a killed call go, progress begins.
+
+    MoroccoError names every image that is missing.
+    """
+    require_images(suite, _planned_models(suite, workflow))
     reap_leftovers(suite)
     open_campaign(Path(".snakemake"), _planned_runs(suite, workflow))
 
@@ -80,6 +86,15 @@ def reap_leftovers(suite: Suite) -> None:
     with contextlib.suppress(EngineError):
         for name in reap(connect()):
             print(f"removed a leftover: {name}", file=sys.stderr)
+
+
+def _planned_models(suite: Suite, workflow: Any) -> list[str]:
+    """Models whose images this call will use."""
+    try:
+        jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in _USE_IMAGES]
+    except AttributeError:
+        return list(suite.models)
+    return sorted({job.wildcards.model for job in jobs} & set(suite.models))
 
 
 def _planned_runs(suite: Suite, workflow: Any) -> int:
