@@ -2,6 +2,15 @@
 # All images, then all cold starts come first by their priority alone. No `ancient` input for that:
 # where its job has to run, Snakemake no longer looks whether the params of what follows changed.
 # Each input more costs the plan of 54,000 runs several seconds.
+import shlex
+import sys
+
+PYTHON = (
+    "python"
+    if workflow.deployment_settings.deployment_method
+    else shlex.quote(sys.executable)
+)
+SCRIPTS = shlex.quote(f"{workflow.basedir}/workflow/scripts")
 RUN = f"{R}/logs/{{model}}/{{task}}/{{input_size}}_{{batch_size}}_{{index}}"
 
 
@@ -24,8 +33,10 @@ rule bench:
     params:
         spec=PLAN.bench_spec,
         results=PLAN.folder,
-    script:
-        "../scripts/bench.py"
+    shell:
+        f"{PYTHON} {SCRIPTS}/bench.py --log {{log:q}} --spec {{params.spec:q}} "
+        "--index {wildcards.index} --data {input.data:q} --image {input.image:q} "
+        "--results {params.results:q}"
 
 
 rule cold_start:

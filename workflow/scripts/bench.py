@@ -1,5 +1,6 @@
-"""Measure one run."""
+"""Measure one run. A plain program: Snakemake's `script:` would import Snakemake for every run."""
 
+import argparse
 from pathlib import Path
 
 from morocco.stages.bench import bench
@@ -7,14 +8,20 @@ from morocco.stages.progress import announce
 from morocco.stages.script import logged
 from morocco.suite.model import decode_spec
 
-if "snakemake" in globals():
-    with logged(snakemake.log[0]):
+parser = argparse.ArgumentParser(description=__doc__)
+for name in ("log", "spec", "data", "image", "results"):
+    parser.add_argument(f"--{name}", required=True)
+parser.add_argument("--index", type=int, required=True)
+
+if __name__ == "__main__":
+    args = parser.parse_args()
+    with logged(args.log):
         record = bench(
-            decode_spec(snakemake.params.spec),
-            int(snakemake.wildcards.index),
-            input_path=snakemake.input.data,
-            input_json=str(Path(snakemake.input.data).with_suffix(".json")),
-            image_json=snakemake.input.image,
-            results=snakemake.params.results,
+            decode_spec(args.spec),
+            args.index,
+            input_path=args.data,
+            input_json=str(Path(args.data).with_suffix(".json")),
+            image_json=args.image,
+            results=args.results,
         )
     announce(record)
