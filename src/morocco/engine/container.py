@@ -116,6 +116,8 @@ def run_container(
         reader.join()
         return _inspect(api, name, exit_reason, options)
     except (requests.exceptions.RequestException, docker.errors.APIError, OSError) as error:
+        if error is reader.error:  # a disk of ours, not the engine
+            raise
         raise EngineError(
             f"the container engine failed: {error}",
             place=f"{spec.model}/{spec.task}/{spec.load.name}",

@@ -20,28 +20,43 @@ from pathlib import Path
 from morocco.sampling.cgroup import remove_tree
 
 _PATIENCE_SECONDS = 120  # an engine that restarts in mid-run is back within this
+_FAILED_SECONDS = 2.0  # that we wait for it where the engine may be gone
 _DONE = b"d"
 
 
 @contextlib.contextmanager
 def guarded(container: str | None, cgroup_folders: list[Path], scratch: Path) -> Iterator[None]:
-    """Guard a block; leaving it (also by an exception) tells the guard that we cleaned up.
+    """Guard a block; leaving it well tells the guard that we cleaned up.
 
-    ``container`` None: a run without an engine, whose keeper ends the processes.
+    An exception does not: the engine may have failed before it could remove the container, and
+    the guard then goes on trying for two minutes, beyond our own end. Where all is gone, it leaves
+    at once. ``container`` None: a run without an engine, whose keeper ends the processes.
     """
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
         _guard(read_end, write_end, container, cgroup_folders, scratch)
     os.close(read_end)
+    done = False
     try:
         yield
+        done = True
     finally:
-        with contextlib.suppress(OSError):
-            os.write(write_end, _DONE)
+        if done:
+            with contextlib.suppress(OSError):
+                os.write(write_end, _DONE)
         os.close(write_end)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
+        _wait(pid, None if done else _FAILED_SECONDS)
+
+
+def _wait(pid: int, seconds: float | None) -> None:
+    """Until the guard has left; at most ``seconds`` for one that has to clean up."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(pid, 0 if deadline is None else os.WNOHANG) == (0, 0):
+            if deadline is not None and time.monotonic() > deadline:
+                return
+            time.sleep(0.02)
 
 
 def _guard(
