@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # A Slurm of several nodes on this one machine, loopback only, no accounting database: for tests.
-# Usage: scripts/slurm-local.sh start FOLDER [NODES]   then: export SLURM_CONF=FOLDER/slurm.conf
+# Usage: scripts/slurm-local.sh start FOLDER [NODES]
 #        scripts/slurm-local.sh stop FOLDER
-# Runs as root. Each node is a slurmd of its own; measurements of one node share a machine lock,
+# Runs as root. /etc/slurm/slurm.conf becomes a link into FOLDER until it stops (Snakemake's plugin
+# hides SLURM_CONF from the jobs); where there is such a file already, nothing is done. Each node is a slurmd of its own; measurements of one node share a machine lock,
 # those of two do not, as on two machines.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 action=${1:?usage: slurm-local.sh start|stop FOLDER [NODES]}
 folder=$(realpath -m "${2:?usage: slurm-local.sh start|stop FOLDER [NODES]}")
 nodes=${3:-1}
-export SLURM_CONF=$folder/slurm.conf
+conf=$folder/slurm.conf
+system=/etc/slurm/slurm.conf
 
 die() { printf 'slurm: %s\n  -> %s\n' "$1" "$2" >&2; exit 3; }
 
@@ -19,6 +21,9 @@ start() {
     mkdir -p "$folder/state"
     chmod 755 "$folder"
     configure
+    mkdir -p "${system%/*}"
+    [[ -e $system ]] && die "$system is there: this machine belongs to a Slurm" "use that one"
+    ln -sfn "$conf" "$system"
     # Its own munged beside one that the system may have.
     [[ -e $folder/munge.key ]] || head -c 1024 /dev/urandom >"$folder/munge.key"
     chmod 400 "$folder/munge.key"
@@ -44,7 +49,7 @@ configure() {
     local host
     host=$(hostname)
     # NodeHostname: all slurmd are on this host. Ports: beside those of a Slurm that is here.
-    cat >"$SLURM_CONF" <<EOF
+    cat >"$conf" <<EOF
 ClusterName=local
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=17817
@@ -72,9 +77,9 @@ TaskProlog=$folder/task-prolog
 EOF
     for number in $(seq "$nodes"); do
         mkdir -p "$folder/spool.node$number"
-        echo "NodeName=node$number NodeAddr=127.0.0.1 NodeHostname=$host Port=$((17820 + number)) CPUs=2 RealMemory=2000" >>"$SLURM_CONF"
+        echo "NodeName=node$number NodeAddr=127.0.0.1 NodeHostname=$host Port=$((17820 + number)) CPUs=2 RealMemory=2000" >>"$conf"
     done
-    echo "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP" >>"$SLURM_CONF"
+    echo "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP" >>"$conf"
     cat >"$folder/task-prolog" <<EOF
 #!/bin/sh
 echo "export MOROCCO_LOCK=$folder/\$SLURMD_NODENAME.lock"
@@ -87,6 +92,8 @@ stop() {
     for pid_file in "$folder"/slurmd.*.pid "$folder/slurmctld.pid" "$folder/munged.pid"; do
         end "$pid_file"
     done
+    [[ $(readlink "$system") == "$conf" ]] && rm -f "$system"
+    return 0
 }
 
 # Ends one daemon of ours and waits until it is gone.
