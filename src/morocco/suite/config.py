@@ -131,8 +131,10 @@ def _meaning_mistakes(config: Mapping[str, Any], places: Places) -> list[str]:
             mistakes.append(f"{places.of(where)}: --seq-len stands in args and in seq_lens")
         used |= set(_tasks(model.get("tasks", config.get("tasks", "all"))))
     names = [name for model in config["models"] for name in _variant_names(model)]
-    for name in sorted({name for name in names if names.count(name) > 1} - set(seen)):
-        mistakes.append(f"{places.of(('models',))}: a seq_lens variant is named {name!r} twice")
+    bases = [model["name"] for model in config["models"]]
+    twice = {name for name in names if names.count(name) > 1 and bases.count(name) < 2}
+    for name in sorted(twice):
+        mistakes.append(f"{places.of(('models',))}: two rows are named {name!r}, by seq_lens")
     if not mistakes:
         mistakes += _data_mistakes(config, sorted(used), places)
     return mistakes
