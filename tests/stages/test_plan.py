@@ -99,3 +99,19 @@ def test_archives_are_inputs_of_runs_where_the_suite_wants_them():
     assert plan().archive(run_of()) == []
     (file,) = plan(image_archives=True).archive(run_of())
     assert file == "results/images/archives/one.tar"
+
+
+def test_an_image_depends_on_its_folder_and_its_weights(tmp_path):
+    for name in ("build/Dockerfile", "weights/config.json", "weights/terra/model.safetensors"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    weights = {"WEIGHTS": str(tmp_path / "weights")}
+    models = [
+        {"name": "one", "build": str(tmp_path / "build"), "build_args": weights},
+        {"name": "two", "build": str(tmp_path / "build")},
+    ]
+    made = plan(models=models)
+    assert set(made.image_sources(run_of("one"))) - set(made.image_sources(run_of("two"))) == {
+        f"{tmp_path}/weights/config.json",
+        f"{tmp_path}/weights/terra/model.safetensors",
+    }

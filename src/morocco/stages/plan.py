@@ -185,12 +185,15 @@ class Plan:
         )
 
     def image_sources(self, wildcards: Any) -> list[str]:
-        """Files a built image depends on: its folder, the base and the train split."""
+        """Files a built image depends on: its folder and weights, the base, the train split."""
         part = self.suite.model_task(wildcards.model, wildcards.task)
         if part.build is None:
             return []
         train = TASKS["terra" if part.task == "lidirus" else part.task].train_file
-        return [*folder_files(part.build), self.base_file, f"{self.suite.data_root}/{train}"]
+        weights = part.build_args.get("WEIGHTS")
+        folders = [part.build, *([weights] if weights else [])]
+        files = [path for folder in folders for path in folder_files(folder)]
+        return [*files, self.base_file, f"{self.suite.data_root}/{train}"]
 
     @property
     def base_file(self) -> str:
