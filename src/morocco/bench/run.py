@@ -19,6 +19,7 @@ from typing import Any
 from morocco.bench.execute import execute
 from morocco.bench.interrupt import Interrupted, interruptible
 from morocco.bench.job import Execution, Job
+from morocco.bench.keep import link_files
 from morocco.bench.lock import machine_lock
 from morocco.bench.verdict import judge_exit, judge_machine, verdict
 from morocco.bench.warm import is_warm, note_run
@@ -37,9 +38,10 @@ from morocco.tasks.registry import get_task
 Interrupt = Callable[[], str | None]
 
 
-def measure(client: Any, job: Job, files: RunFiles) -> RunRecord:
+def measure(client: Any, job: Job, files: RunFiles, *, kept: RunFiles | None = None) -> RunRecord:
     """Measure one run and write its four files, the record last.
 
+    ``kept``: second names of the files of a valid run, see ``morocco.bench.keep``.
     Raises EngineError when machine or harness failed, Interrupted on a signal; then nothing stands.
     """
     with machine_lock(), interruptible() as interrupted:
@@ -49,7 +51,7 @@ def measure(client: Any, job: Job, files: RunFiles) -> RunRecord:
                 _run(client, warm, scratch, interrupted)
         with _scratch(files.record.parent) as scratch:
             record, log = _run(client, job, scratch, interrupted)
-            _publish(scratch, files, record, log, str(job.run))
+            _publish(scratch, files, record, log, kept if record.verdict.valid else None)
     return record
 
 
@@ -137,19 +139,23 @@ def _check(job: Job, reader: Reader) -> PredictionCheck:
 
 
 def _publish(
-    scratch: Path, files: RunFiles, record: RunRecord, log: list[Sample], place: str
+    scratch: Path,
+    files: RunFiles,
+    record: RunRecord,
+    log: list[Sample],
+    kept: RunFiles | None,
 ) -> None:
     """Give the evidence its names, the record last: where it stands, the run is whole."""
-    with _disk_errors(place, scratch):
-        (scratch / "log").write_bytes(encode_log(log))
-        for source, target in (
-            (scratch / "stdout", files.predictions),
-            (scratch / "stderr", files.stderr),
-            (scratch / "log", files.log),
-        ):
-            source.touch()
-            os.replace(source, target)
-        write_record(files.record, record)
+    made = RunFiles(*(scratch / name for name in ("log", "record", "stdout", "stderr")))
+    with _disk_errors(str(record.id), scratch):
+        made.log.write_bytes(encode_log(log))
+        made.predictions.touch()
+        made.stderr.touch()
+        write_record(made.record, record)
+        if kept is not None:
+            link_files(made, kept)
+        for name in ("predictions", "stderr", "log", "record"):
+            os.replace(getattr(made, name), getattr(files, name))
 
 
 @contextlib.contextmanager

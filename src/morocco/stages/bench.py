@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from morocco.bench.job import Job
+from morocco.bench.keep import kept_files, restore
 from morocco.bench.run import measure
 from morocco.engine.client import connect
 from morocco.engine.cold import evict_image
@@ -48,7 +49,10 @@ def bench(
     round: int = 1,
     client: Any = None,
 ) -> RunRecord:
-    """Measure one repeat and write its evidence under ``results``."""
+    """Measure one repeat and write its evidence under ``results``.
+
+    A valid one that a killed call measured already, unseen by Snakemake, is taken as it is.
+    """
     run = RunId(spec.model, spec.task, spec.load.input_size, spec.load.batch_size, index)
     job = Job(
         spec=spec,
@@ -58,9 +62,14 @@ def bench(
         image=read_json(image_json, Image),
         round=round,
     )
+    files, kept = run_files(results, run), kept_files(results, run)
+    if round == 1 and (record := restore(kept, files, job)):
+        print(f"{run} was measured by a call that was killed: kept", file=sys.stderr)
+        return record
     client = client or open_engine(spec)
     _at_hand(client, job.image, results, spec.model)
-    return measure(client, job, run_files(results, run))
+    # Later rounds are no outputs of Snakemake's: it does not delete them.
+    return measure(client, job, files, kept=kept if round == 1 else None)
 
 
 def cold_start(

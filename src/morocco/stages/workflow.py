@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from morocco.bench.interrupt import SUPERVISOR, supervisor_mark
+from morocco.bench.keep import confirm
 from morocco.engine.client import connect
 from morocco.engine.reap import reap
 from morocco.errors import EngineError
@@ -76,7 +77,9 @@ def start_campaign(suite: Suite, workflow: Any) -> None:
 
 
 def end_campaign(suite: Suite) -> None:
+    """After the last job, whether all went well or not; a killed call never comes here."""
     reap_leftovers(suite)
+    confirm(suite.results)
 
 
 def reap_leftovers(suite: Suite) -> None:
