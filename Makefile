@@ -47,6 +47,14 @@ test: env-dev engine ## every test, those with a real engine and browser too
 	$(BIN)/python -m pytest -q -m "not engine and not workflow and not browser and not soak and not slurm" -n 2
 	$(BIN)/python -m pytest -q -m "(engine or workflow or browser) and not soak and not slurm"
 
+test-slurm: env-dev engine ## a campaign through a real Slurm of two nodes on this machine
+	@scripts/slurm-install.sh
+	$(BIN)/python -m pytest -q -m slurm tests/slurm
+
+soak: env-dev engine ## fifty kills, then the 540-run campaign with kills injected (an hour)
+	$(BIN)/python -m pytest -q -m soak --timeout 3600
+	$(BIN)/python benchmarks/campaign.py
+
 lint: env-dev ## format, lint, types, workflow lint, dry-runs of every config
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
