@@ -20,6 +20,8 @@ from morocco.formats.names import run_files
 from morocco.formats.record import read_record
 
 pytestmark = pytest.mark.engine
+# Others may run these tests on this engine at the same time: each strikes its own containers.
+JOB_MODEL, ONE, TWO = (f"{name}{os.getpid()}" for name in ("job", "one", "two"))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 JOB = """
@@ -36,7 +38,7 @@ with logged(sys.argv[5]):
 def kill_jobs(engine, folder, count, seed):
     """``count`` bench jobs, each killed at a random moment of its life; returns what came of it."""
     draw = random.Random(seed)
-    spec = make_spec("--init", "0.2", "--memory", "30", "--children", "1", model="killed")
+    spec = make_spec("--init", "0.2", "--memory", "30", "--children", "1", model=JOB_MODEL)
     job = make_job(engine, folder, spec)
     files = run_files(folder, job.run)
     write_json(folder / "input.json", job.input)
@@ -61,7 +63,7 @@ def kill_jobs(engine, folder, count, seed):
         process.wait(timeout=30)
         # A dead harness's guard cleans up by itself, without any call.
         wait_until(lambda: not leftovers(engine, folder), 30)
-        assert own_containers(engine, "killed") == []
+        assert own_containers(engine, JOB_MODEL) == []
         if files.record.exists():
             outcomes["finished"] += 1
             record = read_record(files.record)
@@ -90,19 +92,19 @@ def test_bench_jobs_killed_a_hundred_times(engine, calibrated_image, tmp_path, o
 
 
 def wait_for_container(engine, process):
-    wait_until(lambda: own_containers(engine, "killed") or process.poll() is not None, 30)
+    wait_until(lambda: own_containers(engine, JOB_MODEL) or process.poll() is not None, 30)
 
 
 def kill_calls(engine, suite, count, seed):
     """Snakemake calls, each ended by a signal to it, to its whole group or to its bench job."""
     draw = random.Random(seed)
     suite.write(
-        model("one", "--init", "0.3"),
-        model("two", "--seconds", "0.01"),
+        model(ONE, "--init", "0.3"),
+        model(TWO, "--seconds", "0.01"),
         repeats=2 + count // 4,
         loads=[{"input_size": 20, "batch_size": 4}],
     )
-    targets = ("results/stats/one", "results/stats/two")
+    targets = (f"results/stats/{ONE}", f"results/stats/{TWO}")
     kills = 0
     while kills < count:
         before = suite.state()
@@ -121,7 +123,7 @@ def kill_calls(engine, suite, count, seed):
                 process.terminate()
                 process.wait(timeout=60)
         wait_until(lambda: not suite.left(engine), 60)
-        wait_until(lambda: not own_containers(engine, "one") + own_containers(engine, "two"), 60)
+        wait_until(lambda: not own_containers(engine, ONE) + own_containers(engine, TWO), 60)
         assert suite.whole() == []
         after = suite.state()
         lost = {name for name in before if after.get(name) != before[name]}
@@ -145,9 +147,8 @@ def strike(engine, process, number, whom):
         elif whom == "group":
             os.killpg(process.pid, number)
         else:
-            names = ("one", "two")
             entry = wait_until(
-                lambda: [e for name in names for e in own_containers(engine, name)], 10
+                lambda: [e for name in (ONE, TWO) for e in own_containers(engine, name)], 10
             )[0]
             os.kill(owner_pid(entry), number)
         return 1

@@ -18,13 +18,15 @@ from morocco.sampling.noise import compare, read_machine_state
 pytestmark = [pytest.mark.engine, pytest.mark.workflow]
 
 REPEATS = 8
-RUN = "one/terra/2_1_0{}"
+# Others may run this test on this engine at the same time: each meddles with its own runs.
+MODEL = f"one{os.getpid()}"
+RUN = MODEL + "/terra/2_1_0{}"
 
 
 def disturbing(suite, engine, plan):
     """Call the suite; ``plan``: repeat -> what is done to its container while it runs."""
     suite.write(
-        model("one", "--init", "0.8"),
+        model(MODEL, "--init", "0.8"),
         repeats=REPEATS,
         init_size=2,
         loads=[{"input_size": 2, "batch_size": 1}],
@@ -42,7 +44,7 @@ def disturbing(suite, engine, plan):
     threads = [threading.Thread(target=meddle, args=item) for item in plan.items()]
     for thread in threads:
         thread.start()
-    done = suite.call("results/stats/one")
+    done = suite.call(f"results/stats/{MODEL}")
     for thread in threads:
         thread.join()
     assert not failures
@@ -74,12 +76,12 @@ def test_killed_held_up_and_slowed_runs_are_measured_again(suite, engine):
         if not record.verdict.valid
     }
     assert codes == {2: ["killed"], 4: ["sampling_gap"]}
-    stats = read_stats(suite, "one")
+    stats = read_stats(suite, MODEL)
     assert stats["runs_valid"] == REPEATS
     assert stats["invalid_reasons"] == {"killed": 1, "outlier": 1, "sampling_gap": 1}
     assert suite.left(engine) == []
     before = suite.state()
-    assert "Nothing to be done" in suite.call("results/stats/one").stdout
+    assert "Nothing to be done" in suite.call(f"results/stats/{MODEL}").stdout
     assert suite.state() == before
 
 
