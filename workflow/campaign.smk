@@ -10,12 +10,23 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
+from morocco.errors import MoroccoError
 from morocco.stages.plan import as_text
 from morocco.stages.workflow import open_suite
 
 min_version("9.0")
 
-SUITE = open_suite(config, workflow.configfiles)
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+try:
+    SUITE = open_suite(config, workflow.configfiles)
+except MoroccoError as error:
+    print(error, file=sys.stderr)
+    raise SystemExit(1) from None
+
 R = SUITE.results
 # Where the image of a pod keeps this repository; else the one that this file is part of.
 ROOT = os.environ.get("MOROCCO_ROOT") or str(Path(workflow.basedir).parent)
