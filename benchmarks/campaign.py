@@ -110,8 +110,9 @@ def run_campaign(folder: Path, models: int, tasks: list[str], repeats: int, kill
     while True:
         before = standing(folder)
         # Evenly over the runs, so that all parts of a campaign see some.
+        count = len(record_files(folder))
         left = kills - sum(shown.kills.values())
-        goal = len(before) + max(1, (shown.planned - len(before)) // (left + 1)) if left else None
+        goal = count + max(1, (shown.planned - count) // (left + 1)) if left else None
         shown.calls += 1
         finished = one_call(folder, client, shown, draw, goal)
         after = standing(folder)
@@ -131,9 +132,15 @@ def record_files(folder: Path) -> list[Path]:
     return list((folder / "results").glob("logs/*/*/*_*_*.json"))
 
 
-def standing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Records that stand: inode and time."""
-    return {str(p): (p.stat().st_ino, p.stat().st_mtime_ns) for p in record_files(folder)}
+def standing(folder: Path) -> dict[str, bytes]:
+    """Records that stand; for one that Snakemake deleted, its second name until it is taken."""
+    results = folder / "results"
+    found = {}
+    for home in (results / "unconfirmed", results):
+        for path in home.glob("logs/*/*/*_*_*.json"):
+            with contextlib.suppress(FileNotFoundError):
+                found[str(path.relative_to(home))] = path.read_bytes()
+    return found
 
 
 def one_call(

@@ -122,6 +122,15 @@ class SuiteFolder:
             found[name] = (status.st_ino, status.st_mtime_ns, path.read_bytes())
         return found
 
+    def evidence(self) -> dict[str, bytes]:
+        """Every record that stands, or will be taken again: Snakemake deletes what it did not
+        see end, and its second name is left."""
+        found = {}
+        for home in (self.results / "unconfirmed", self.results):
+            for path in home.glob("logs/*/*/*_*_*.json"):
+                found[str(path.relative_to(home))] = path.read_bytes()
+        return found
+
     def measured_since(self, before: dict[str, tuple[int, int, bytes]]) -> set[str]:
         """Ids of runs whose record is new or other than before."""
         after = self.state()

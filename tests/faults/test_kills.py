@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def kill_jobs(engine, folder, count, seed):
     for _ in range(count):
         note_run(job.image.id)
         files.record.unlink(missing_ok=True)
+        shutil.rmtree(folder / "unconfirmed", ignore_errors=True)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         number = draw.choice(SIGNALS)
         if draw.random() < 0.7:  # most moments of the start are Python's own
@@ -107,7 +109,7 @@ def kill_calls(engine, suite, count, seed):
     targets = (f"results/stats/{ONE}", f"results/stats/{TWO}")
     kills = 0
     while kills < count:
-        before = suite.state()
+        before = suite.evidence()
         with suite.started(*targets) as process:
             number, whom = draw.choice(SIGNALS), draw.choice(("call", "group", "job"))
             moment = time.monotonic() + draw.uniform(2, 7)
@@ -125,11 +127,15 @@ def kill_calls(engine, suite, count, seed):
         wait_until(lambda: not suite.left(engine), 60)
         wait_until(lambda: not own_containers(engine, ONE) + own_containers(engine, TWO), 60)
         assert suite.whole() == []
-        after = suite.state()
+        after = suite.evidence()
         lost = {name for name in before if after.get(name) != before[name]}
         assert not lost, f"{number.name} to the {whom} lost {lost}"
+    before = suite.evidence()
     done = suite.call(*targets)
     assert done.returncode == 0, done.stdout
+    after = suite.evidence()
+    assert all(after[name] == record for name, record in before.items())
+    assert not (suite.results / "unconfirmed").exists()
     records = suite.records()
     assert len(records) == 2 * 2 * (2 + count // 4)
     assert all(record.verdict.valid for record in records.values())

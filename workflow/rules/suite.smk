@@ -42,7 +42,7 @@ onstart:
 
 
 onsuccess:
-    end_campaign(SUITE)
+    end_campaign(SUITE, well=True)
 
 
 onerror:

@@ -2,7 +2,7 @@
 
 Snakemake deletes the outputs of a job whose end it did not see, though they may be whole: for the
 moments between a run's end and Snakemake's note of it, a kill would cost a valid measurement. So
-each valid run has second links under ``<results>/unconfirmed/`` until a call ends in good order.
+each valid run has second links under ``<results>/unconfirmed/`` until a call has gone well.
 """
 
 from __future__ import annotations
