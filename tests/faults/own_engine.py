@@ -38,7 +38,16 @@ class OwnEngine:
         log = open(self.folder / "dockerd.log", "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
             [
-                *("dockerd", "--host", self.host, "--pidfile", str(self.folder / "docker.pid")),
+                # In a network namespace of its own: it would remove the machine's default bridge.
+                *(
+                    "unshare",
+                    "--net",
+                    "dockerd",
+                    "--host",
+                    self.host,
+                    "--pidfile",
+                    str(self.folder / "docker.pid"),
+                ),
                 *("--data-root", str(self.folder / "data")),
                 *("--exec-root", str(self.folder / "exec")),
                 *("--bridge", "none", "--iptables=false", "--ip6tables=false"),

@@ -178,7 +178,9 @@ def test_an_engine_without_gpus_says_so_and_keeps_no_container() -> None:
             image,
             ["true"],
             name=name,
-            host_config=api.create_host_config(device_requests=list(given.device_requests)),
+            host_config=api.create_host_config(
+                device_requests=list(given.device_requests), network_mode="none"
+            ),
         )
         with pytest.raises(docker.errors.APIError) as caught:
             api.start(name)

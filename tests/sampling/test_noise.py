@@ -42,6 +42,11 @@ def test_the_runs_the_engines_and_our_own_work_are_not_foreign():
     assert noise.load_before == 0.5
 
 
+def test_no_more_foreign_load_than_the_machine_has_cores():
+    state = after(moment=10.0, busy_seconds=10.0 * CORES + 50)
+    assert compare(BEFORE, state, 0.0, None).foreign_cpu_cores <= CORES
+
+
 def test_shares_of_the_run():
     state = after(
         moment=10.0,

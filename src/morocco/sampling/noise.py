@@ -67,7 +67,8 @@ def compare(
     else:
         engine = after.engine_seconds - before.engine_seconds
         own = after.own_seconds - before.own_seconds
-        busy = after.busy_seconds - before.busy_seconds
+        # A virtual CPU that was held up gets its ticks afterwards, more than the interval holds.
+        busy = min(after.busy_seconds - before.busy_seconds, cores * seconds)
         foreign_seconds = busy - container_cpu_seconds - engine - own
         foreign = max(0.0, foreign_seconds - _FLOOR_SECONDS) / seconds if seconds > 0 else 0.0
     psi = None
