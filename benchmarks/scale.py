@@ -236,11 +236,13 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="morocco-scale-") as name:
         job = None if args.no_jobs else job_seconds(Path(name))
-        rows = [measure(Path(name) / str(n), n, n <= args.noop_up_to) for n in args.runs]
-    text = page(rows, job)
+        rows: list[Row] = []
+        for runs in args.runs:  # the page so far stands if a larger size is cut off
+            rows.append(measure(Path(name) / str(runs), runs, runs <= args.noop_up_to))
+            text = page(rows, job)
+            if args.out:
+                args.out.write_text(text)
     print(text)
-    if args.out:
-        args.out.write_text(text)
 
 
 if __name__ == "__main__":
