@@ -286,7 +286,7 @@ OTHERS = {
 
 
 def test_published_rows_average_to_the_published_overall_score():
-    rows = read_published(ROOT / "config" / "published_scores.yaml")
+    rows = read_published(ROOT / "data" / "published_scores.yaml")
     assert len(rows) >= 20
     for name, scores in rows.items():
         overall = overall_score(scores)
@@ -302,7 +302,7 @@ def test_published_rows_average_to_the_published_overall_score():
 
 
 def test_zero_as_a_score_counts():
-    rows = read_published(ROOT / "config" / "published_scores.yaml")
+    rows = read_published(ROOT / "data" / "published_scores.yaml")
     golden = rows["Golden Transformer v1.0"]
     assert golden["lidirus"].score == 0.0
     assert overall_score(golden).score == pytest.approx(0.679, abs=1e-3)
