@@ -100,10 +100,11 @@ def wait_for_container(engine, process):
 def kill_calls(engine, suite, count, seed):
     """Snakemake calls, each ended by a signal to it, to its whole group or to its bench job."""
     draw = random.Random(seed)
+    repeats = 6 + count // 4  # enough for a quiet machine not to be through before the kills are
     suite.write(
         model(ONE, "--init", "0.3"),
         model(TWO, "--seconds", "0.01"),
-        repeats=2 + count // 4,
+        repeats=repeats,
         loads=[{"input_size": 20, "batch_size": 4}],
     )
     targets = (f"results/stats/{ONE}", f"results/stats/{TWO}")
@@ -137,7 +138,7 @@ def kill_calls(engine, suite, count, seed):
     assert all(after[name] == record for name, record in before.items())
     assert not (suite.results / "unconfirmed").exists()
     records = suite.records()
-    assert len(records) == 2 * 2 * (2 + count // 4)
+    assert len(records) == 2 * 2 * repeats
     assert all(record.verdict.valid for record in records.values())
     assert suite.whole() == []
     assert suite.left(engine) == []

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from morocco.bench.interrupt import Interrupted
+from morocco.bench.keep import confirm
 from morocco.charts.save import save_chart
 from morocco.charts.tune import CurvePoint, Line, tune_chart
 from morocco.engine.reap import unique_suffix
@@ -81,6 +82,7 @@ def tune(
         write_text(target / "loads.yaml", config_lines(tuning))
         save_chart(curve(tuning), target / "curve", title=f"{model} on {TASKS[task].title}")
         write_json(target / "tuning.json", tuning)
+        confirm(target)  # no workflow call follows that would restore a run
     return tuning, target
 
 
