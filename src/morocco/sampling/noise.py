@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from morocco.formats.record import Noise, Reason
+from morocco.sampling.proc import read_stat
 from morocco.suite.model import NoiseBounds
 
-# The engine's daemons carry the run's input and output: their CPU time is the harness's own.
-_ENGINE = ("dockerd", "containerd", "containerd-shim", "podman", "conmon")
-# Foreign CPU time below this is the kernel's tick (10 ms a core) and the engine's short helpers.
-_FLOOR_SECONDS = 0.15
+# The engine's daemons carry the run's input and output: their CPU time is the harness's own. What
+# their children used is not counted with them: a shim reaps its container, and with it the run's
+# CPU time would be taken off twice, and that of the run before, whose shim is just leaving, would
+# pass for foreign load.
+_ENGINE = frozenset({"dockerd", "containerd", "podman"})
+# Foreign CPU time below this is the counters' resolution (10 ms) and the engine's short helpers
+# (runc and the like: 0.13 to 0.21 s a run, whatever its length).
+_FLOOR_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,10 @@ class MachineState:
     """Counters of the whole machine at one moment."""
 
     moment: float  # monotonic clock, s
-    busy_seconds: float  # CPU time of all cores but idle, iowait and steal
+    # What is not idle, iowait or steal, on all cores, from whatever zero. The kernel times idleness
+    # to the microsecond (NO_HZ); what it calls user and system time many kernels sample by the
+    # tick: 0.8 s too much and 0.4 s too little were seen over runs of 2 to 5 s.
+    busy_seconds: float
     steal_seconds: float
     engine_seconds: float
     own_seconds: float
@@ -34,15 +42,14 @@ class MachineState:
 def read_machine_state() -> MachineState:
     tick = os.sysconf("SC_CLK_TCK")
     with open("/proc/stat") as file:
-        user, nice, system, _idle, _wait, irq, softirq, steal = map(
-            int, file.readline().split()[1:9]
-        )
+        idle, wait, _irq, _softirq, steal = map(int, file.readline().split()[4:9])
+    moment = time.monotonic()
     times = os.times()
     return MachineState(
-        moment=time.monotonic(),
-        busy_seconds=(user + nice + system + irq + softirq) / tick,
+        moment=moment,
+        busy_seconds=_cores() * moment - (idle + wait + steal) / tick,
         steal_seconds=steal / tick,
-        engine_seconds=_engine_seconds(tick),
+        engine_seconds=_engine_seconds(),
         own_seconds=times.user + times.system + times.children_user + times.children_system,
         psi_seconds=_psi_seconds(),
         swap_pages=_swap_pages(),
@@ -56,19 +63,22 @@ def compare(
     after: MachineState,
     container_cpu_seconds: float | None,
     throttled_seconds: float | None,
+    carrier_seconds: float = 0.0,
 ) -> Noise:
-    """Noise between two states; the container's, the engine's and our own CPU time left out."""
+    """Noise between two states; the container's, the engine's and our own CPU time left out.
+
+    ``carrier_seconds``: CPU time of the engine's process that came and went with the container.
+    """
     absent: dict[str, str] = {}
-    cores = os.cpu_count() or 1
+    cores = _cores()
     seconds = after.moment - before.moment
     foreign = None
     if container_cpu_seconds is None:
         absent["foreign_cpu_cores"] = "the container's CPU time is not known"
     else:
-        engine = after.engine_seconds - before.engine_seconds
+        engine = after.engine_seconds - before.engine_seconds + carrier_seconds
         own = after.own_seconds - before.own_seconds
-        # A virtual CPU that was held up gets its ticks afterwards, more than the interval holds.
-        busy = min(after.busy_seconds - before.busy_seconds, cores * seconds)
+        busy = after.busy_seconds - before.busy_seconds
         foreign_seconds = busy - container_cpu_seconds - engine - own
         foreign = max(0.0, foreign_seconds - _FLOOR_SECONDS) / seconds if seconds > 0 else 0.0
     psi = None
@@ -118,21 +128,13 @@ def judge(noise: Noise, bounds: NoiseBounds) -> list[Reason]:
     ]
 
 
-def _engine_seconds(tick: int) -> float:
-    total = 0
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry.name}/stat") as file:
-                text = file.read()
-        except OSError:
-            continue
-        name = text[text.index("(") + 1 : text.rindex(")")]
-        if name.startswith(_ENGINE):
-            # utime, stime and the same of reaped children (fields 14 to 17 of proc(5))
-            total += sum(map(int, text[text.rindex(")") + 2 :].split()[11:15]))
-    return total / tick
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _engine_seconds() -> float:
+    stats = (read_stat(name) for name in os.listdir("/proc") if name.isdigit())
+    return sum(stat.cpu_seconds for stat in stats if stat and stat.name in _ENGINE)
 
 
 def _psi_seconds() -> float | None:

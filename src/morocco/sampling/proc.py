@@ -1,20 +1,40 @@
-"""The process tree, from /proc."""
+"""Processes, from /proc."""
 
 from __future__ import annotations
 
-import contextlib
 import os
+from typing import NamedTuple
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Stat(NamedTuple):
+    """What ``/proc/<pid>/stat`` tells of a process (proc(5)); ended threads are in its CPU time."""
+
+    name: str  # 15 letters at most
+    parent: int
+    cpu_seconds: float  # its own: user and system time, not that of reaped children
+
+
+def read_stat(pid: int | str) -> Stat | None:
+    """None for a process that is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            text = file.read(4096)
+    except OSError:
+        return None
+    end = text.rindex(b")")
+    fields = text[end + 2 :].split()
+    name = text[text.index(b"(") + 1 : end].decode(errors="replace")
+    return Stat(name, int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS)
 
 
 def descendants(root: int) -> list[int]:
-    """All processes below ``root``, from /proc."""
+    """All processes below ``root``."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                text = file.read()
-                parent = int(text[text.rindex(b")") + 2 :].split()[1])
-                children.setdefault(parent, []).append(int(name))
+        if name.isdigit() and (stat := read_stat(name)):
+            children.setdefault(stat.parent, []).append(int(name))
     found, queue = [], [root]
     while queue:
         below = children.get(queue.pop(), [])

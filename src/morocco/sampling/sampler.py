@@ -17,6 +17,7 @@ from typing import Protocol
 
 from morocco.formats.log import Sample
 from morocco.formats.record import Sampling
+from morocco.sampling.carrier import Carrier
 from morocco.sampling.memory import read_high_water, read_pss
 from morocco.sampling.tree import Counters
 from morocco.suite.model import SamplingRates
@@ -98,6 +99,7 @@ class Sampler:
     cgroup: Counters | None
     rates: SamplingRates
     gpu: GpuSource | None = None
+    carrier: Carrier | None = None  # followed where there is an engine
     samples: list[CpuSample] = field(default_factory=list)
     _anon: Peak = field(default_factory=Peak)
     _pss: Peak = field(default_factory=Peak)
@@ -173,6 +175,8 @@ class Sampler:
             if now >= next_log:
                 self._log(time.time())
                 self._look_at_high_water()
+                if self.carrier and self.cgroup:
+                    self.carrier.look(self.cgroup.pids())
                 next_log = max(next_log + 1 / self.rates.log_hz, now)
             tick = max(tick + 1, int((time.monotonic() - begin) / period))
             pause_for(max(0.0, begin + tick * period - time.monotonic()))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from morocco.sampling.proc import descendants
+from morocco.sampling.proc import descendants, read_stat
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 # Listing processes walks all of /proc; between two walks a new child is not seen.
 _LIST_SECONDS = 0.05
 
@@ -50,8 +48,8 @@ class ProcessTree:
     def cpu_seconds(self) -> float | None:
         """CPU time of the tree so far, never falling."""
         for pid in self.pids():
-            if (seconds := _cpu_seconds(pid)) is not None:
-                self._cpu[pid] = max(seconds, self._cpu.get(pid, 0.0))
+            if stat := read_stat(pid):  # of it alone: its children are in the tree by themselves
+                self._cpu[pid] = max(stat.cpu_seconds, self._cpu.get(pid, 0.0))
         return sum(self._cpu.values()) if self._cpu else None
 
 
@@ -63,14 +61,3 @@ def _rss_anon(pid: int) -> int | None:
         return None
     place = text.find(b"\nRssAnon:")
     return int(text[place + 9 : text.index(b"kB", place)]) * 1024 if place >= 0 else None
-
-
-def _cpu_seconds(pid: int) -> float | None:
-    """Of the process alone: its children are in the tree by themselves."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            text = file.read(4096)
-    except OSError:
-        return None
-    fields = text[text.rindex(b")") + 2 :].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
