@@ -8,12 +8,9 @@ from typing import Any
 
 import altair as alt
 
-from morocco.charts.scale import Scale, log_scale, log_ticks
-from morocco.charts.theme import CPU, GPU, INK, MUTED, shorten
-
-COLUMNS = 3
-PANEL_WIDTH = 205  # px: three of them and the models' names make a README's width
-ROW_HEIGHT = 16
+from morocco.charts.panels import as_panel, panel_grid, panel_scale, panel_x, panel_y
+from morocco.charts.scale import Scale
+from morocco.charts.theme import CPU, GPU, MUTED, shorten
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,7 @@ def compare_chart(
     """Intervals by task, models in the order given, one log axis for all panels."""
     models = list(dict.fromkeys(point.model for point in points))
     panels = list(dict.fromkeys(point.panel for point in points))
-    ends = [v for p in points for v in (p.value, p.low, p.high) if v]
-    scale = log_scale(ends, PANEL_WIDTH)
+    scale = panel_scale([v for p in points for v in (p.value, p.low, p.high)])
     kinds = [
         kind for gpu, kind in ((True, "GPU"), (False, "CPU")) if gpu in {p.gpu for p in points}
     ]
@@ -47,12 +43,7 @@ def compare_chart(
         _panel([p for p in points if p.panel == name], name, models, scale, i, value_title, kinds)
         for i, name in enumerate(panels)
     ]
-    rows = [
-        alt.hconcat(*charts[i : i + COLUMNS], spacing=12) for i in range(0, len(charts), COLUMNS)
-    ]
-    return alt.vconcat(*rows, spacing=16).properties(
-        title=alt.Title(title, subtitle=list(notes)) if notes else alt.Title(title)
-    )
+    return panel_grid(charts, title, notes)
 
 
 def _panel(
@@ -80,25 +71,7 @@ def _panel(
         for point in points
         if point.value is None
     ]
-    x = alt.X(
-        "value:Q",
-        title=value_title,
-        scale=alt.Scale(type="log", domain=scale.domain, nice=False),
-        axis=alt.Axis(format="~s", values=log_ticks(scale)),
-    )
-    y = alt.Y(
-        "model:N",
-        title=None,
-        scale=alt.Scale(domain=models),
-        axis=alt.Axis(
-            labels=place % COLUMNS == 0,
-            ticks=False,
-            domain=False,
-            grid=True,
-            labelLimit=200,
-            labelPadding=6,
-        ),
-    )
+    x, y = panel_x("value", value_title, scale), panel_y(models, place)
     colour = alt.Color(
         "kind:N",
         title="measured on",
@@ -123,8 +96,4 @@ def _panel(
         .mark_text(align="left", dx=3, fontSize=10, color=MUTED, fontStyle="italic")
         .encode(x=alt.X("at:Q"), y=y, text="note:N")
     )
-    return alt.layer(bars, dots, words).properties(
-        width=PANEL_WIDTH,
-        height=ROW_HEIGHT * len(models),
-        title=alt.Title(name, fontSize=12, color=INK, offset=4),
-    )
+    return as_panel(alt.layer(bars, dots, words), name, len(models))

@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
-from morocco.charts.compare import COLUMNS, PANEL_WIDTH, ROW_HEIGHT
-from morocco.charts.scale import Scale, log_scale, log_ticks
-from morocco.charts.theme import CPU, GPU, INK, MUTED
+from morocco.charts.panels import as_panel, panel_grid, panel_scale, panel_x, panel_y
+from morocco.charts.scale import Scale
+from morocco.charts.theme import CPU, GPU, MUTED
 
 KINDS = ("published", "corrected")
 
@@ -32,18 +32,12 @@ def correction_chart(pairs: Sequence[Correction], title: str, notes: Sequence[st
     """A panel a task: a hollow mark for what was published, a full one with its interval."""
     models = list(dict.fromkeys(pair.model for pair in pairs))
     panels = list(dict.fromkeys(pair.panel for pair in pairs))
-    ends = [v for p in pairs for v in (p.published, p.corrected, p.low, p.high) if v]
-    scale = log_scale(ends, PANEL_WIDTH)
+    scale = panel_scale([v for p in pairs for v in (p.published, p.corrected, p.low, p.high)])
     charts = [
         _panel([p for p in pairs if p.panel == name], name, models, scale, i)
         for i, name in enumerate(panels)
     ]
-    rows = [
-        alt.hconcat(*charts[i : i + COLUMNS], spacing=12) for i in range(0, len(charts), COLUMNS)
-    ]
-    return alt.vconcat(*rows, spacing=16).properties(
-        title=alt.Title(title, subtitle=list(notes)) if notes else alt.Title(title)
-    )
+    return panel_grid(charts, title, notes)
 
 
 def _panel(
@@ -51,30 +45,13 @@ def _panel(
 ) -> Any:
     values = [_value(pair) for pair in pairs]
     known = [value for value in values if value["corrected"] is not None]
-    y = alt.Y(
-        "model:N",
-        title=None,
-        scale=alt.Scale(domain=models),
-        axis=alt.Axis(
-            labels=place % COLUMNS == 0,
-            ticks=False,
-            domain=False,
-            grid=True,
-            labelLimit=200,
-            labelPadding=6,
-        ),
-    )
+    y = panel_y(models, place)
     colour = alt.Color(
         "kind:N",
         title=None,
         scale=alt.Scale(domain=list(KINDS), range=[CPU, GPU]),
         legend=alt.Legend(orient="top"),
     )
-    axis: dict[str, Any] = {
-        "title": "records/s",
-        "scale": alt.Scale(type="log", domain=scale.domain, nice=False),
-        "axis": alt.Axis(format="~s", values=log_ticks(scale)),
-    }
     tooltip = [
         alt.Tooltip("model:N"),
         alt.Tooltip("published:Q", title="published, records/s", format=".4~g"),
@@ -89,18 +66,15 @@ def _panel(
     published = (
         alt.Chart(alt.Data(values=[{**value, "kind": KINDS[0]} for value in values]))
         .mark_point(shape="diamond", size=50, opacity=1, strokeWidth=1.6)
-        .encode(x=alt.X("published:Q", **axis), y=y, color=colour, tooltip=tooltip)
+        .encode(x=panel_x("published", "records/s", scale), y=y, color=colour, tooltip=tooltip)
     )
     corrected = (
         alt.Chart(alt.Data(values=[{**value, "kind": KINDS[1]} for value in known]))
         .mark_point(filled=True, size=34, opacity=1)
         .encode(x="corrected:Q", y=y, color=colour, tooltip=tooltip)
     )
-    return alt.layer(shift, bars, published, corrected).properties(
-        width=PANEL_WIDTH,
-        height=max(ROW_HEIGHT * len(models), 60),
-        title=alt.Title(name, fontSize=12, color=INK, offset=4),
-    )
+    layers = alt.layer(shift, bars, published, corrected)
+    return as_panel(layers, name, len(models), least_height=60)
 
 
 def _value(pair: Correction) -> dict[str, Any]:
