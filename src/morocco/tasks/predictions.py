@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -176,12 +176,14 @@ def _first_of_each(got: list[tuple[int, Prediction]]) -> tuple[dict[int, Predict
     return first, len(other)
 
 
-def predictions_sha256(predictions: Iterable[tuple[int, Prediction]]) -> str:
+def predictions_sha256(predictions: Sequence[tuple[int, Prediction]]) -> str:
     """SHA-256 of (idx, label) pairs in canonical form; the same for every order of the pairs."""
-    rows = sorted((idx, _canonical(label)) for idx, label in predictions)
+    times = Counter(map(id, predictions))  # what repeats is mostly one object: see _read_output
+    pairs = {id(pair): pair for pair in predictions}
+    rows = sorted((idx, _canonical(label), times[key]) for key, (idx, label) in pairs.items())
     digest = hashlib.sha256()
-    for idx, label in rows:
-        digest.update(b"%d\t%s\n" % (idx, label))
+    for idx, label, count in rows:
+        digest.update(b"%d\t%s\n" % (idx, label) * count)
     return digest.hexdigest()
 
 
@@ -252,9 +254,14 @@ def _read_output(
     """Parse prediction lines into ``got``; return (lines, lines that were no prediction)."""
     nested = task.key == "muserc"
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_MusercLine if nested else _Line)
+    # An output repeats as its input does. Of one that differs each time no more is remembered.
+    known: dict[bytes, tuple[int, Prediction]] = {}
     lines = bad = 0
     for number, line in _bounded_lines(file, most):
         lines = number
+        if line is not None and (seen := known.get(line)) is not None:
+            got.append(seen)
+            continue
         if line is None:
             faults.add("prediction_format", f"line {number}: longer than {MAX_LINE_BYTES} bytes")
             bad += 1
@@ -277,10 +284,16 @@ def _read_output(
             bad += 1
             continue
         place = f"line {number}, idx {idx}"
-        if nested:
-            got.append((idx, _answers(decoded.passage, expected.shapes[idx], place, faults)))
-        else:
-            got.append((idx, _flat_label(task, decoded, place, faults)))
+        before = faults.counts.total()
+        label: Prediction = (
+            _answers(decoded.passage, expected.shapes[idx], place, faults)
+            if nested
+            else _flat_label(task, decoded, place, faults)
+        )
+        pair = idx, label
+        got.append(pair)
+        if len(known) < len(expected.counts) and faults.counts.total() == before:
+            known[line] = pair
     return lines + _count_rest(file), bad
 
 
