@@ -54,7 +54,7 @@ test-slurm: env-dev engine ## a campaign through a real Slurm of two nodes on th
 
 soak: env-dev engine ## fifty kills, then the 540-run campaign with kills injected (an hour)
 	$(BIN)/python -m pytest -q -m soak --timeout 3600
-	$(BIN)/python benchmarks/campaign.py
+	$(BIN)/python -m benchmarks.campaign
 
 lint: env-dev ## format, lint, types, workflow lint, dry-runs of every config
 	$(BIN)/ruff format --check .

@@ -1,7 +1,9 @@
 """A long campaign run to its end with kills, and what analysing it costs.
 
-``make soak`` runs it whole (6 models × 9 tasks × 2 loads × 5 repeats, hours); ``--short`` shows in
-minutes that it works. The table goes to docs/soak.md.
+python -m benchmarks.campaign                       6 models × 9 tasks × 2 loads × 5 repeats
+python -m benchmarks.campaign --short               a few minutes: does it work?
+
+``make soak`` runs it whole; the table goes to docs/soak.md.
 """
 
 from __future__ import annotations
@@ -22,14 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from campaign_analysis import ROOT, AnalysisCost, analysis_cost
 
+from benchmarks.analysis import AnalysisCost, synthetic_analysis
+from benchmarks.pages import machine_line, table, write_page
+from benchmarks.scale_campaign import ROOT
 from morocco.engine.base import ensure_base_image
 from morocco.engine.client import connect
 from morocco.engine.images import build_model
 from morocco.engine.reap import LABEL, OWNER, owner_alive
 from morocco.formats.record import RunRecord, read_record
-from morocco.sampling.machine import describe_machine
 from morocco.tasks.registry import TASKS
 
 IMAGE = "morocco/campaign-calibrated:latest"
@@ -109,10 +112,10 @@ def run_campaign(folder: Path, models: int, tasks: list[str], repeats: int, kill
     begin = time.monotonic()
     while True:
         before = standing(folder)
-        # Evenly over the runs, so that all parts of a campaign see some.
+        # Evenly over the first half of the runs; the second half shows a long undisturbed call.
         count = len(record_files(folder))
         left = kills - sum(shown.kills.values())
-        goal = count + max(1, (shown.planned - count) // (left + 1)) if left else None
+        goal = count + max(1, (shown.planned // 2 - count) // left) if left else None
         shown.calls += 1
         finished = one_call(folder, client, shown, draw, goal)
         after = standing(folder)
@@ -221,8 +224,7 @@ def share(values: list[float], part: float) -> float:
     return statistics.quantiles(values, n=100)[round(part * 100) - 1]
 
 
-def table(shown: Campaign, analyses: list[AnalysisCost]) -> str:
-    machine = describe_machine(None)
+def make_page(shown: Campaign, analyses: list[AnalysisCost]) -> str:
     valid = [record for record in shown.records if record.verdict.valid and record.clock]
     over = [r.clock.harness_seconds - r.clock.wall_seconds for r in valid if r.clock]
     times = sorted((r.clock.started_at, r.clock.finished_at) for r in valid if r.clock)
@@ -257,32 +259,29 @@ def table(shown: Campaign, analyses: list[AnalysisCost]) -> str:
         ("`snakemake -n` before the first run", f"{shown.plan_seconds:.1f} s"),
         ("call of the finished suite", f"{shown.no_op_seconds:.1f} s"),
     ]
-    lines = [
+    analysed = [
+        (
+            a.runs,
+            a.lines,
+            *(f"{x:.1f}" for x in (a.screening, a.statistics, a.plots, a.board, a.whole)),
+            f"{a.first_method:.1f}",
+        )
+        for a in analyses
+    ]
+    header = ("runs", "log lines", "screening", "statistics", "plots", "board", "all",
+              "first tool's way")  # fmt: skip
+    parts = [
         "# A long campaign",
-        "",
-        "Made by `make soak` (`benchmarks/campaign.py`): a suite of tiny calibrated containers run",
-        "to its end while calls and jobs are killed, then the analysis of made-up records.",
-        "",
-        f"Machine: {machine.cpu} × {machine.cores}, {round(machine.ram_bytes / 2**30)} GiB, "
-        f"Linux {machine.kernel}, {time.strftime('%Y-%m-%d')}.",
-        "",
-        "| campaign | |",
-        "|---|---|",
-        *(f"| {name} | {value} |" for name, value in rows),
-        "",
+        f"Made by `make soak` (`python -m benchmarks.campaign`): {shown.planned} runs of tiny "
+        "calibrated containers. Over the first half calls and jobs are killed, the second half "
+        "ends in one call; then the analysis of made-up records.",
+        machine_line(),
+        table(("campaign", ""), rows),
         "Analysis, wall seconds; the first tool's way reads the same logs and takes medians, "
         "without checks, intervals, plots or board.",
-        "",
-        "| runs | log lines | screening | statistics | plots | board | all | first tool's way |",
-        "|---|---|---|---|---|---|---|---|",
-        *(
-            f"| {a.runs} | {a.lines} | {a.screening:.1f} | {a.statistics:.1f} | {a.plots:.1f} "
-            f"| {a.board:.1f} | {a.whole:.1f} | {a.first_method:.1f} |"
-            for a in analyses
-        ),
-        "",
+        table(header, analysed),
     ]
-    return "\n".join(lines)
+    return "\n\n".join(parts)
 
 
 def main() -> None:
@@ -295,14 +294,9 @@ def main() -> None:
     kills = args.kills if args.kills is not None else 3 if args.short else 50
     with tempfile.TemporaryDirectory(prefix="morocco-campaign-") as name:
         shown = run_campaign(Path(name), models, tasks, repeats, kills)
-        analyses = []
-        for count in (repeats, 10 * repeats):
-            folder = Path(name, f"made-{count}")
-            analyses.append(analysis_cost(folder, models, tasks, count))
-    text = table(shown, analyses)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text)
-    print(text)
+        sizes = (90, 180) if args.short else (540, 5400)
+        analyses = [synthetic_analysis(Path(name, f"made-{size}"), size) for size in sizes]
+    write_page(args.out, make_page(shown, analyses))
     broken = shown.lost + shown.left
     valid = sum(record.verdict.valid for record in shown.records)
     if broken or valid < shown.planned:

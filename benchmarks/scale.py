@@ -19,6 +19,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.analysis import AnalysisCost, analysis_cost
 from benchmarks.pages import table
 from benchmarks.scale_campaign import ROOT, model_names, synthesise, write_bare, write_suite
 from morocco.sampling.machine import describe_machine
@@ -80,10 +81,7 @@ class Row:
     bare_plan: Cost
     nothing: Cost | None
     bare_nothing: Cost | None
-    screen_seconds: float
-    stats_seconds: float
-    board_seconds: float
-    plots_seconds: float | None
+    analysis: AnalysisCost
 
 
 def measure(folder: Path, runs: int, noop: bool) -> Row:
@@ -95,7 +93,7 @@ def measure(folder: Path, runs: int, noop: bool) -> Row:
     plan = run(ours("-n", "-q"), ours_at)
     bare_plan = run(bare(len(models), "-n", "-q"), bare_at)
     synthesise(ours_at, runs)
-    screen, stats, board, plots = analyse(ours_at)
+    analysis = analysis_cost(ours_at, plotted=1)
     nothing = bare_nothing = None
     if noop:
         say = "Nothing to be done"
@@ -104,21 +102,7 @@ def measure(folder: Path, runs: int, noop: bool) -> Row:
         make_bare_outputs(bare_at, models)
         bare_nothing = run(bare(len(models)), bare_at, say)
     shutil.rmtree(folder)
-    return Row(runs, plan, bare_plan, nothing, bare_nothing, screen, stats, board, plots)
-
-
-def analyse(folder: Path) -> tuple[float, float, float, float | None]:
-    """Seconds of screening, statistics with scores, the board; of one model's plots, scaled up."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scale_analysis", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
-    return tuple(json.loads(done.stdout.splitlines()[-1]))
+    return Row(runs, plan, bare_plan, nothing, bare_nothing, analysis)
 
 
 def make_bare_outputs(folder: Path, models: Sequence[str]) -> None:
@@ -194,15 +178,13 @@ def page(rows: Sequence[Row], job: tuple[float, float] | None) -> str:
     ]
     analysis = [
         (
-            f"{row.runs:,}",
-            f"{row.screen_seconds:.1f} s",
-            f"{row.stats_seconds:.1f} s",
-            f"{row.board_seconds:.1f} s",
-            f"{total(row):.1f} s",
-            f"{total(row) / total(rows[0]):.1f} ×",
-            "not run" if row.plots_seconds is None else f"{row.plots_seconds:.0f} s",
+            f"{cost.runs:,}",
+            *(f"{x:.1f} s" for x in (cost.screening, cost.statistics, cost.board, cost.estimates)),
+            f"{cost.estimates / rows[0].analysis.estimates:.1f} ×",
+            f"{cost.first_method:.1f} s",
+            f"{cost.plots:.0f} s",
         )
-        for row in rows
+        for cost in (row.analysis for row in rows)
     ]
     parts = [
         f"Machine: {describe_machine(None).kind}. Load average before: "
@@ -211,7 +193,16 @@ def page(rows: Sequence[Row], job: tuple[float, float] | None) -> str:
             ("runs", "`-n`", "bare", "ratio", "memory", "bare", "no-op call", "bare", "ratio"), plan
         ),
         table(
-            ("runs", "screening", "statistics", "board", "analysis", f"to {rows[0].runs}", "plots"),
+            (
+                "runs",
+                "screening",
+                "statistics",
+                "board",
+                "analysis",
+                f"to {rows[0].runs}",
+                "first tool's way",
+                "plots",
+            ),
             analysis,
         ),
     ]
@@ -221,10 +212,6 @@ def page(rows: Sequence[Row], job: tuple[float, float] | None) -> str:
             f"{1000 * job[1]:.0f} ms; more by {1000 * (job[0] - job[1]):.0f} ms."
         )
     return "\n\n".join(parts) + "\n"
-
-
-def total(row: Row) -> float:
-    return row.screen_seconds + row.stats_seconds + row.board_seconds
 
 
 def main() -> None:
