@@ -178,6 +178,11 @@ def test_target_asks_for_more_runs_up_to_the_cap():
     assert settle(wide, target_half_width=0.05, round=3)[1] == []
 
 
+def test_no_target_below_the_clocks_own_spread():
+    short = make_cell([0.020, 0.024, 0.022, 0.026, 0.018])
+    assert settle(short, target_half_width=0.01)[1] == []
+
+
 def test_target_waits_for_the_repeats_first():
     records = make_cell(CLEAN)
     records[0] = make_record(1, 10.0, codes=("swap",))

@@ -235,13 +235,17 @@ def model_fault(reasons: Sequence[Reason]) -> set[str]:
 
 
 def _wanted_for_target(times: Sequence[float], target: float, cap: int) -> tuple[int, str]:
-    """How many accepted runs would bring the mean's relative half-width below ``target``."""
+    """How many accepted runs would bring the mean's relative half-width below ``target``.
+
+    What is known to the clock's own spread is known well enough: init runs of 20 ms would never do.
+    """
     from morocco.estimate.intervals import mean_interval, t_quantile
+    from morocco.estimate.speed import TIMING_SPREAD_SECONDS
 
     n = len(times)
     interval = mean_interval(times)
     width = interval.relative_half_width if interval else math.inf
-    if width <= target:
+    if width <= target or (interval and interval.half_width <= TIMING_SPREAD_SECONDS):
         return n, ""
     seen = f"mean time known to ± {100 * width:.2g} %, wanted ± {100 * target:.2g} %"
     if n >= cap:
