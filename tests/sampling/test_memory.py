@@ -23,6 +23,9 @@ class Stale:
     def pids(self):
         return frozenset({self.pid})
 
+    def charged_bytes(self):
+        return None
+
     def anon_bytes(self):
         return 5 * MIB
 

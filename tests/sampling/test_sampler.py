@@ -32,6 +32,9 @@ class Counters:
     def pids(self):
         return frozenset()
 
+    def charged_bytes(self):
+        return None
+
     def anon_bytes(self):
         return self.anon(time.monotonic() - self.begin)
 
@@ -53,6 +56,21 @@ def test_the_peak_is_the_largest_of_all_samples():
     assert sampler.peaks(None).anon_bytes == 500 * MIB
     assert sampler.peaks(None).pss_bytes is None
     assert not sampler.peaks(None).pss_refused
+
+
+def test_memory_at_rest_is_looked_at_less_often():
+    """Reading what is anonymous is the dear part; while nothing is charged it stands still."""
+    looks = []
+
+    def anon(t):
+        looks.append(t)
+        return 300 * MIB if 0.3 < t < 0.32 else 100 * MIB
+
+    counters = Counters(anon)
+    counters.charged_bytes = lambda: 0.3 < time.monotonic() - counters.begin < 0.32
+    sampler = run_sampler(counters, 0.6)
+    assert sampler.peaks(None).anon_bytes == 300 * MIB
+    assert len(looks) < 30  # of 60 ticks
 
 
 def test_rates_and_its_own_cost_are_told():

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+_LIST_SECONDS = 1.0
 _V1_CONTROLLERS = ("cpuacct", "cpu", "memory", "pids", "blkio")
 
 
@@ -46,6 +48,8 @@ class CgroupParent:
     owned: bool
     folders: dict[str, Path] = field(default_factory=dict)
     _open: dict[str, int] = field(default_factory=dict)
+    _procs: list[str] = field(default_factory=list)
+    _listed: float = 0.0
     _cpu_before: float = 0.0
 
     def read(self, controller: str, name: str) -> str | None:
@@ -99,6 +103,11 @@ class CgroupParent:
         text = self.read("memory", "memory.stat")
         return key_value(text, "total_rss" if self.layout.version == 1 else "anon")
 
+    def charged_bytes(self) -> int | None:
+        """All memory charged now, page cache too: a tenth of what ``anon_bytes`` costs to read."""
+        name = "memory.usage_in_bytes" if self.layout.version == 1 else "memory.current"
+        return _integer(self.read("memory", name))
+
     def shmem_bytes(self) -> int | None:
         text = self.read("memory", "memory.stat")
         return key_value(text, "total_shmem" if self.layout.version == 1 else "shmem")
@@ -138,12 +147,25 @@ class CgroupParent:
         return sum(known) / scale if known else None
 
     def pids(self) -> frozenset[int]:
-        """Host process ids of everything below, now."""
-        controller = "memory" if self.layout.version == 1 else ""
+        """Host process ids of everything below, now.
+
+        Which cgroups there are is looked up again each second, and while none has a process. Their
+        files are opened anew: on v1 an open one repeats its first list for a second.
+        """
+        now = time.monotonic()
+        if now - self._listed > _LIST_SECONDS:
+            folder = self.folders["memory" if self.layout.version == 1 else ""]
+            self._procs = [f"{path}/cgroup.procs" for path, _, _ in os.walk(folder)][1:]
+            self._listed = now
         found: set[int] = set()
-        for folder in self._children(controller):
-            text = _read_file(folder / "cgroup.procs") or ""
-            found.update(int(line) for line in text.split())
+        for name in self._procs:
+            try:
+                with open(name, "rb", buffering=0) as file:
+                    found.update(map(int, file.read().split()))
+            except OSError:  # gone since
+                continue
+        if not found:
+            self._listed = 0.0
         return frozenset(found)
 
     def _children(self, controller: str) -> list[Path]:

@@ -38,7 +38,7 @@ class GpuSource(Protocol):
     def read(self, pids: frozenset[int]) -> GpuReading: ...
 
 
-_PSS_CORE_SHARE = 0.005  # of a core that reading PSS at a steady size may use
+_PSS_CORE_SHARE = 0.004  # of a core that reading PSS at a steady size may use
 _PSS_FASTEST_SECONDS = 0.02
 # A new peak of anonymous memory this much above the last look at PSS calls for another once growth
 # has paused: looks while it grows see nothing that the one after does not.
@@ -46,6 +46,13 @@ _PSS_GROWTH = 1.1
 _PSS_GROWTH_BYTES = 2**20
 _STEADY_SECONDS = 0.05
 _STEADY_CHANGE = 0.01
+# Anonymous memory hardly grows while what is charged stands still (the kernel charges by 256 KiB a
+# core): only if page cache gives way to it in the same moment. Then it is seen ten times a second.
+_AT_REST_SECONDS = 0.1
+# A rise of what is charged by so much has the processes' own marks looked at at once: the statistics
+# may be late, and the process gone before the next look.
+_RISE = 1.005
+_RISE_BYTES = 2**19
 # time.sleep costs 30 µs less than waiting for an event, but cannot be cut short.
 _SLEEP_SECONDS = 0.02
 _EDGE_TICKS = 300  # 3 s at 100 Hz: the start and exit lie well within
@@ -112,6 +119,9 @@ class Sampler:
     _steady_since: float = 0.0
     _not_anon: dict[int, int] = field(default_factory=dict)  # pid -> most file and shared pages
     _anon_at_pss: int = 0
+    _charged: int | None = None
+    _anon_due: float = 0.0
+    _low: int = 0  # least that was charged since the last rise
     _ticks: int = 0
     _pss_ticks: int = 0
     _longest_gap: float = 0.0
@@ -167,26 +177,35 @@ class Sampler:
             now = time.monotonic()
             self._longest_gap = max(self._longest_gap, now - last)
             last = now
-            self._tick()
+            self._tick(now)
             if now >= next_pss or self._has_grown(now):
                 self._look_at_processes()
                 pause = max(self._pss_seconds / _PSS_CORE_SHARE, _PSS_FASTEST_SECONDS)
                 next_pss = time.monotonic() + min(pause, 1 / self.rates.pss_hz)
             if now >= next_log:
-                self._log(time.time())
-                self._look_at_high_water()
-                if self.carrier and self.cgroup:
-                    self.carrier.look(self.cgroup.pids())
+                pids = self.cgroup.pids() if self.cgroup else frozenset()
+                self._log(time.time(), pids)
+                self._look_at_high_water(pids)
+                if self.carrier:
+                    self.carrier.look(pids)
                 next_log = max(next_log + 1 / self.rates.log_hz, now)
             tick = max(tick + 1, int((time.monotonic() - begin) / period))
             pause_for(max(0.0, begin + tick * period - time.monotonic()))
         self._cpu_seconds = time.thread_time()
 
-    def _tick(self) -> None:
+    def _tick(self, now: float) -> None:
         self._ticks += 1
         if self.cgroup is None:
             return
-        self._take_anon(self.cgroup.anon_bytes())
+        charged = self.cgroup.charged_bytes()
+        if charged is None or charged != self._charged or now >= self._anon_due:
+            self._charged, self._anon_due = charged, now + _AT_REST_SECONDS
+            self._take_anon(self.cgroup.anon_bytes())
+        if charged is not None:
+            self._low = min(self._low, charged) if self._low else charged
+            if charged > self._low * _RISE + _RISE_BYTES:
+                self._low = charged
+                self._look_at_high_water(self.cgroup.pids())
         cpu = self.cgroup.cpu_seconds()
         if cpu is not None:
             edge = self._cpu_first_ticks
@@ -224,23 +243,23 @@ class Sampler:
             # the processes' own maps are exact.
             self._take_anon(reading.anon_bytes)
 
-    def _look_at_high_water(self) -> None:
-        """A peak between two ticks, or one that the cgroup's statistics were late for.
+    def _look_at_high_water(self, pids: frozenset[int]) -> None:
+        """A peak between two looks, or one that the cgroup's statistics were late for.
 
         Linux 6 brings ``memory.stat`` up to date now and then only: a spike of 400 MiB was seen
         250 ms long as 207. A process keeps its own mark. Less all file pages ever seen in it, it
         bounds the anonymous peak of the whole run from below, exactly where one process spikes.
         """
-        for pid in self.cgroup.pids() if self.cgroup else ():
+        for pid in pids:
             mark = read_high_water(pid)
             if mark is not None:
                 other = max(self._not_anon.get(pid, 0), mark.not_anon_bytes)
                 self._not_anon[pid] = other
                 self._anon.take(mark.rss_bytes - other)
 
-    def _log(self, timestamp: float) -> None:
+    def _log(self, timestamp: float, pids: frozenset[int]) -> None:
         if self.gpu is not None:
-            reading = self.gpu.read(self.cgroup.pids() if self.cgroup else frozenset())
+            reading = self.gpu.read(pids)
             self._gpu_last = (reading.gpu_usage, reading.gpu_ram)
         cpu = self.cgroup.cpu_seconds() if self.cgroup else None
         known = [size for size in (self._pss_last, self._anon_last) if size is not None]

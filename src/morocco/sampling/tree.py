@@ -17,6 +17,7 @@ class Counters(Protocol):
 
     def pids(self) -> frozenset[int]: ...
     def anon_bytes(self) -> int | None: ...
+    def charged_bytes(self) -> int | None: ...
     def cpu_seconds(self) -> float | None: ...
 
 
@@ -39,6 +40,10 @@ class ProcessTree:
         if now - self._listed > _LIST_SECONDS:
             self._pids, self._listed = frozenset(descendants(self.root)), now
         return self._pids
+
+    def charged_bytes(self) -> int | None:
+        """Nothing here is charged to anything."""
+        return None
 
     def anon_bytes(self) -> int | None:
         """Anonymous memory now, summed (RssAnon): shared anonymous pages count in each process."""
