@@ -1,16 +1,10 @@
 # Measured runs. `threads: workflow.cores` keeps everything else off the machine meanwhile.
 # All images, then all cold starts come first by their priority alone. No `ancient` input for that:
 # where its job has to run, Snakemake no longer looks whether the params of what follows changed.
-# Each input more costs the plan of 54,000 runs several seconds.
-import shlex
-import sys
-
-PYTHON = (
-    "python"
-    if workflow.deployment_settings.deployment_method
-    else shlex.quote(sys.executable)
-)
-SCRIPTS = shlex.quote(f"{workflow.basedir}/workflow/scripts")
+# Each input more costs the plan of 54,000 runs several seconds, and so does each function.
+ARCHIVE = PLAN.archive if SUITE.image_archives else []
+# No parameter: its function would be asked for every run.
+RESULTS = shlex.quote(R).replace("{", "{{").replace("}", "}}")
 RUN = f"{R}/logs/{{model}}/{{task}}/{{input_size}}_{{batch_size}}_{{index}}"
 
 
@@ -18,7 +12,7 @@ rule bench:
     input:
         data=f"{R}/inputs/{{task}}/{{input_size}}.jsonl",
         image=f"{R}/images/{{model}}/{{task}}.json",
-        archive=PLAN.archive,
+        archive=ARCHIVE,
     output:
         log=f"{RUN}.jsonl",
         record=f"{RUN}.json",
@@ -32,11 +26,10 @@ rule bench:
     threads: workflow.cores
     params:
         spec=PLAN.bench_spec,
-        results=PLAN.folder,
     shell:
         f"{PYTHON} {SCRIPTS}/bench.py --log {{log:q}} --spec {{params.spec:q}} "
         "--index {wildcards.index} --data {input.data:q} --image {input.image:q} "
-        "--results {params.results:q}"
+        f"--results {RESULTS}"
 
 
 rule cold_start:
@@ -44,7 +37,7 @@ rule cold_start:
         data=lambda w: PLAN.input_file(w.task, PLAN.init(w).input_size),
         description=lambda w: PLAN.input_file(w.task, PLAN.init(w).input_size, "json"),
         image=f"{R}/images/{{model}}/{{task}}.json",
-        archive=PLAN.archive,
+        archive=ARCHIVE,
     output:
         f"{R}/cold/{{model}}/{{task}}.json",
     log:
@@ -56,9 +49,10 @@ rule cold_start:
     params:
         spec=PLAN.init_spec,
         repeats=SUITE.warmup.cold_starts,
-        results=PLAN.folder,
-    script:
-        "../scripts/cold_start.py"
+    shell:
+        f"{PYTHON} {SCRIPTS}/cold_start.py --log {{log:q}} --spec {{params.spec:q}} "
+        "--repeats {params.repeats} --data {input.data:q} --image {input.image:q} "
+        f"--results {RESULTS} --out {{output:q}}"
 
 
 rule null_runs:

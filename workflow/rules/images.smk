@@ -35,8 +35,9 @@ rule model_image:
         request=PLAN.image_text,
         data_root=SUITE.data_root,
         base=PLAN.base_file,
-    script:
-        "../scripts/model_image.py"
+    shell:
+        f"{PYTHON} {SCRIPTS}/model_image.py --log {{log:q}} --request {{params.request:q}} "
+        "--data-root {params.data_root:q} --base {params.base:q} --out {output:q}"
 
 
 # For other nodes: an archive a model in the results' own storage.

@@ -117,7 +117,7 @@ class Plan:
             return [self.base_file]
         return [self.image_file(name, task) for task in self.suite.models[name].tasks]
 
-    def priority(self, wildcards: Any, **_: Any) -> int:
+    def priority(self, wildcards: Any) -> int:
         """The seeded shuffle: models and tasks interleave."""
         run = RunId(
             wildcards.model,

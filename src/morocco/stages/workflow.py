@@ -58,7 +58,7 @@ def begin() -> None:
     Snakemake's lock outlives a SIGKILL. Ours is the kernel's and does not: whoever can take it is
     alone here, and the other lock is stale.
     """
-    gc.set_threshold(100_000)  # a plan is millions of live objects: by default 1/6 goes into them
+    gc.disable()  # a plan is millions of objects that all live: looking through them takes 1/6 of it
     if os.environ.setdefault(SUPERVISOR, supervisor_mark()) != supervisor_mark():
         return  # a job's own copy of the workflow
     folder = Path(".snakemake")
@@ -83,6 +83,8 @@ def start_campaign(suite: Suite, workflow: Any) -> None:
 
     MoroccoError names every image that is missing.
     """
+    gc.freeze()  # the plan stays; from here on only what the jobs leave is looked through
+    gc.enable()
     require_images(suite, _planned_models(suite, workflow))
     reap_leftovers(suite)
     calm_scheduler(workflow)
