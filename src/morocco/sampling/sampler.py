@@ -49,8 +49,8 @@ _STEADY_CHANGE = 0.01
 # Anonymous memory hardly grows while what is charged stands still (the kernel charges by 256 KiB a
 # core): only if page cache gives way to it in the same moment. Then it is seen ten times a second.
 _AT_REST_SECONDS = 0.1
-# A rise of what is charged by so much has the processes' own marks looked at at once: the statistics
-# may be late, and the process gone before the next look.
+# A rise of what is charged by so much has the processes' own marks looked at in the same tick: the
+# statistics may be late, and the process gone before the next look.
 _RISE = 1.005
 _RISE_BYTES = 2**19
 # time.sleep costs 30 µs less than waiting for an event, but cannot be cut short.

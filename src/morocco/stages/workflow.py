@@ -58,7 +58,7 @@ def begin() -> None:
     Snakemake's lock outlives a SIGKILL. Ours is the kernel's and does not: whoever can take it is
     alone here, and the other lock is stale.
     """
-    gc.disable()  # a plan is millions of objects that all live: looking through them takes 1/6 of it
+    gc.disable()  # a plan is millions of objects that all live: looking through them is 1/6 of it
     if os.environ.setdefault(SUPERVISOR, supervisor_mark()) != supervisor_mark():
         return  # a job's own copy of the workflow
     folder = Path(".snakemake")
