@@ -36,18 +36,43 @@ with logged(sys.argv[5]):
 """
 
 
+# Struck after the container is gone and before the evidence has its names.
+JUDGING = """
+import morocco.bench.run as run, pathlib, sys, time
+def wait(*given):
+    pathlib.Path(sys.argv[6], "judging").touch()
+    time.sleep(60)
+run._judge = wait
+"""
+
+
+def job_command(engine, folder, spec, code=JOB):
+    job = make_job(engine, folder, spec)
+    write_json(folder / "input.json", job.input)
+    write_json(folder / "image.json", job.image)
+    note_run(job.image.id)
+    command = [
+        *(sys.executable, "-c", code, spec.json, str(job.input_path), str(folder / "input.json")),
+        *(str(folder / "image.json"), str(folder / "job.log"), str(folder)),
+    ]
+    return job, command
+
+
+def test_a_job_killed_while_it_judges_leaves_nothing(engine, calibrated_image, tmp_path, own_lock):
+    _, command = job_command(engine, tmp_path, make_spec(model=JOB_MODEL), JUDGING + JOB)
+    with subprocess.Popen(command) as process:
+        wait_until((tmp_path / "judging").exists, 30)
+        assert list(tmp_path.rglob(".run-*"))
+        process.kill()
+    wait_until(lambda: not leftovers(engine, tmp_path), 10)
+
+
 def kill_jobs(engine, folder, count, seed):
     """``count`` bench jobs, each killed at a random moment of its life; returns what came of it."""
     draw = random.Random(seed)
     spec = make_spec("--init", "0.2", "--memory", "30", "--children", "1", model=JOB_MODEL)
-    job = make_job(engine, folder, spec)
+    job, command = job_command(engine, folder, spec)
     files = run_files(folder, job.run)
-    write_json(folder / "input.json", job.input)
-    write_json(folder / "image.json", job.image)
-    command = [
-        *(sys.executable, "-c", JOB, spec.json, str(job.input_path), str(folder / "input.json")),
-        *(str(folder / "image.json"), str(folder / "job.log"), str(folder)),
-    ]
     outcomes = {"killed": 0, "finished": 0}
     for _ in range(count):
         note_run(job.image.id)

@@ -31,13 +31,12 @@ def execute(
             from morocco.bench.process import execute_process  # others spare its 20 ms
 
             return execute_process(job, scratch, reader, interrupted, watch)
-        return execute_container(client, job, scratch, reader, interrupted, watch=watch)
+        return execute_container(client, job, reader, interrupted, watch=watch)
 
 
 def execute_container(
     client: Any,
     job: Job,
-    scratch: Path,
     reader: Reader,
     interrupted: Callable[[], str | None],
     *,
@@ -72,7 +71,6 @@ def execute_container(
         run,
         lambda sampler, started_at: read_totals(cgroup, sampler, started_at),
         container=name,
-        scratch=scratch,
         watch=watch,
     )
     outcome = execution.outcome

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from morocco.bench.gpu import gpu_result
@@ -31,7 +30,6 @@ def observed(
     totals_of: Callable[[Sampler, float | None], Totals],
     *,
     container: str | None,
-    scratch: Path,
     watch: GpuWatch | None,
 ) -> Execution:
     """Execute by ``run``, guarded and sampled; ``cgroup`` is closed when this returns or raises.
@@ -56,7 +54,7 @@ def observed(
         sampler.start()
 
     try:
-        with guarded(container, folders, scratch):
+        with guarded(container, folders):
             try:
                 outcome = run(begin)
             finally:

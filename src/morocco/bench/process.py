@@ -56,7 +56,7 @@ def execute_process(
             return read_totals(cgroup, sampler, started_at)
         return tree_totals(sampler, usage[0], started_at)
 
-    return observed(job, cgroup, run, totals_of, container=None, scratch=scratch, watch=watch)
+    return observed(job, cgroup, run, totals_of, container=None, watch=watch)
 
 
 def own_cgroup(job: Job) -> CgroupParent | None:

@@ -23,6 +23,7 @@ from morocco.bench.keep import link_files
 from morocco.bench.lock import machine_lock
 from morocco.bench.verdict import judge_exit, judge_machine, verdict
 from morocco.bench.warm import is_warm, note_run
+from morocco.engine.guard import guarded
 from morocco.engine.reap import unique_suffix
 from morocco.engine.stream import Reader
 from morocco.errors import EngineError
@@ -172,15 +173,16 @@ def _disk_errors(place: str, folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _scratch(near: Path) -> Iterator[Path]:
-    """A folder for half-written files, on the results' own disk."""
+    """A folder for half-written files, on the results' own disk; a guard outlives us for it."""
     folder = near / f".run-{unique_suffix()}"
-    with _disk_errors(str(near), near):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with guarded(None, [], folder):
+        with _disk_errors(str(near), near):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _key(job: Job) -> str:

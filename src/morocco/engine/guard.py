@@ -1,7 +1,7 @@
-"""A run's guard: a tiny process that cleans up if the harness dies, even by SIGKILL.
+"""A guard: a tiny process that cleans up if the harness dies, even by SIGKILL.
 
-It sleeps on a pipe whose other end the harness holds. A clean run says so and the guard leaves;
-if the pipe just breaks, the guard removes the container, its cgroup and the run's scratch folder.
+It sleeps on a pipe whose other end the harness holds. A clean end is told and the guard leaves;
+if the pipe just breaks, the guard removes the container, its cgroup, half-written files.
 It is forked before any thread exists and speaks plain HTTP to the engine's socket.
 """
 
@@ -25,12 +25,14 @@ _DONE = b"d"
 
 
 @contextlib.contextmanager
-def guarded(container: str | None, cgroup_folders: list[Path], scratch: Path) -> Iterator[None]:
+def guarded(
+    container: str | None, cgroup_folders: list[Path], scratch: Path | None = None
+) -> Iterator[None]:
     """Guard a block; leaving it well tells the guard that we cleaned up.
 
     An exception does not: the engine may have failed before it could remove the container, and
     the guard then goes on trying for two minutes, beyond our own end. Where all is gone, it leaves
-    at once. ``container`` None: a run without an engine, whose keeper ends the processes.
+    at once. ``container`` None: there is none, or a keeper ends the processes.
     """
     read_end, write_end = os.pipe()
     pid = os.fork()
@@ -60,7 +62,11 @@ def _wait(pid: int, seconds: float | None) -> None:
 
 
 def _guard(
-    read_end: int, write_end: int, container: str | None, cgroup_folders: list[Path], scratch: Path
+    read_end: int,
+    write_end: int,
+    container: str | None,
+    cgroup_folders: list[Path],
+    scratch: Path | None,
 ) -> None:
     """Body of the guard process; never returns."""
     try:
@@ -80,7 +86,7 @@ def _guard(
         os._exit(0)
 
 
-def _clean_up(container: str | None, cgroup_folders: list[Path], scratch: Path) -> None:
+def _clean_up(container: str | None, cgroup_folders: list[Path], scratch: Path | None) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while container and not _remove(container) and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -88,7 +94,8 @@ def _clean_up(container: str | None, cgroup_folders: list[Path], scratch: Path) 
     while any(map(os.path.exists, cgroup_folders)) and time.monotonic() < deadline:
         time.sleep(0.1)  # killed processes take a moment to leave
         remove_tree(cgroup_folders)
-    shutil.rmtree(scratch, ignore_errors=True)
+    if scratch is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def engine_socket() -> str | None:

@@ -302,7 +302,7 @@ def _streams(session: _Session, lines: list[bytes], patience_seconds: float) -> 
     )
     feeder = _HeldFeeder(path, reader, patience_seconds)
     name = f"morocco-check-{unique_suffix()}"
-    with guarded(name, [], session.folder / "guarded"):
+    with guarded(name, []):
         run_container(
             session.client,
             dataclasses.replace(
