@@ -125,7 +125,7 @@ def wait_for_container(engine, process):
 def kill_calls(engine, suite, count, seed):
     """Snakemake calls, each ended by a signal to it, to its whole group or to its bench job."""
     draw = random.Random(seed)
-    repeats = 6 + count // 4  # enough for a quiet machine not to be through before the kills are
+    repeats = 6 + count  # enough for a quiet machine not to be through before the kills are
     suite.write(
         model(ONE, "--init", "0.3"),
         model(TWO, "--seconds", "0.01"),
