@@ -10,10 +10,10 @@ DATA ?=
 RESULTS = $(shell $(BIN)/python scripts/results_folder.py $(SUITE))
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile $(SUITE) $(if $(DATA),--config "data={root: $(DATA)}")
 
-.PHONY: help bench test test-slurm soak retry report data submission images publish lint format env env-dev engine clean
+.PHONY: help bench test test-slurm test-cgroup2 soak retry report data submission images publish lint format env env-dev engine clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 	@echo "SUITE=config/other.yaml measures another suite than $(SUITE)"
 
 bench: env engine ## measure the suite and print its leaderboard
@@ -51,6 +51,9 @@ test: env-dev engine ## every test, those with a real engine and browser too
 test-slurm: env-dev engine ## a campaign through a real Slurm of two nodes on this machine
 	@scripts/slurm-install.sh
 	$(BIN)/python -m pytest -q -m slurm tests/slurm --reruns 1
+
+test-cgroup2: env-dev ## totals, failures and attacks in a guest with control groups v2 (root; QEMU)
+	scripts/cgroup2-guest.sh
 
 soak: env-dev engine ## fifty kills, then the 540-run campaign with kills injected (an hour)
 	$(BIN)/python -m pytest -q -m soak --timeout 3600
