@@ -121,7 +121,7 @@ def leftovers(client: Any, *folders: Path, model: str | None = None) -> list[str
         if not owner_alive(entry["Labels"].get(OWNER, "")):
             found.append(f"container {entry['Names']}")
     layout = detect_layout()
-    for mount in layout.mounts.values() if layout else ():
+    for mount in layout.hierarchies if layout else ():
         base = mount / "morocco"
         found += [str(path) for path in base.glob("*-*-*") if not _name_alive(path)]
     for folder in folders:

@@ -1,5 +1,6 @@
 """The scheduler must not compete with the run that is measured."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -30,3 +31,25 @@ def test_the_scheduler_still_has_what_is_switched_off():
 
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
     assert JobRateLimiter.timespan
+
+
+def test_a_signal_while_the_scheduler_holds_its_lock_does_not_stop_it_for_ever():
+    """SIGTERM's handler takes the lock of the thread that it interrupts."""
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    class Held(JobScheduler):
+        def __init__(self):
+            self._lock, self._open_jobs = threading.Lock(), threading.Semaphore(0)
+
+    scheduler = Held()
+    calm_scheduler(SimpleNamespace(scheduler=scheduler))
+
+    def strike():
+        with scheduler._lock:
+            scheduler.exit_gracefully()
+
+    thread = threading.Thread(target=strike, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert scheduler._user_kill == "graceful"
+    assert scheduler._open_jobs.acquire(blocking=False)

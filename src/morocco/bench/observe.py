@@ -39,7 +39,7 @@ def observed(
     exit. ``container``: its name, for the guard; None where there is no engine: the model is then
     a descendant of ours, and its CPU time counts as our own.
     """
-    folders = list(cgroup.folders.values()) if cgroup and cgroup.owned else []
+    folders = cgroup.everywhere if cgroup and cgroup.owned else []
     carrier = Carrier()
     sampler = Sampler(cgroup, job.spec.sampling, gpu=watch, carrier=carrier if container else None)
     start: list[tuple[float, float]] = []  # monotonic clock, wall clock

@@ -47,7 +47,7 @@ def reap_cgroups() -> list[str]:
     removed: list[str] = []
     if layout is None:
         return removed
-    for mount in layout.mounts.values():
+    for mount in layout.hierarchies:
         base = mount / "morocco"
         if not base.is_dir():
             continue

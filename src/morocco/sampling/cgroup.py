@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,14 +26,18 @@ class CgroupLayout:
 
     version: int
     mounts: dict[str, Path]  # controller -> mount point; "" for v2's single tree
+    # Mount points of all, also of those that we read nothing from: engines make a cgroup in each.
+    hierarchies: tuple[Path, ...]
 
 
 def detect_layout(root: Path = ROOT) -> CgroupLayout | None:
     """v2 where ``cgroup.controllers`` stands at the root (unified), else v1's mounts."""
     if (root / "cgroup.controllers").exists():
-        return CgroupLayout(2, {"": root})
+        return CgroupLayout(2, {"": root}, (root,))
     mounts = {name: root / name for name in _V1_CONTROLLERS if (root / name).is_dir()}
-    return CgroupLayout(1, mounts) if "cpuacct" in mounts and "memory" in mounts else None
+    if not {"cpuacct", "memory"} <= set(mounts):
+        return None
+    return CgroupLayout(1, mounts, tuple(path for path in sorted(root.iterdir()) if path.is_dir()))
 
 
 @dataclass
@@ -51,6 +56,13 @@ class CgroupParent:
     _procs: list[str] = field(default_factory=list)
     _listed: float = 0.0
     _cpu_before: float = 0.0
+
+    @property
+    def everywhere(self) -> list[Path]:
+        """This cgroup in every hierarchy, whether it is there or not."""
+        controller, folder = next(iter(self.folders.items()))
+        inside = folder.relative_to(self.layout.mounts[controller])
+        return [mount / inside for mount in self.layout.hierarchies]
 
     def read(self, controller: str, name: str) -> str | None:
         """Whole text of a counter file by ``pread`` on a descriptor kept open; None: not there."""
@@ -189,7 +201,7 @@ class CgroupParent:
                 os.close(descriptor)
         self._open.clear()
         if self.owned:
-            remove_tree(self.folders.values())
+            remove_tree(self.everywhere)
 
 
 def make_parent(run: str, systemd: bool = False, root: Path = ROOT) -> CgroupParent | None:
@@ -231,9 +243,9 @@ def _enable_controllers(folder: Path) -> None:
                 (folder / "cgroup.subtree_control").write_text(f"+{name}")
 
 
-def remove_tree(folders: object) -> None:
+def remove_tree(folders: Iterable[Path]) -> None:
     """Remove empty cgroups, deepest first; a cgroup in use stays."""
-    for folder in folders:  # type: ignore[attr-defined]
+    for folder in folders:
         for path, _, _ in os.walk(folder, topdown=False):
             with contextlib.suppress(OSError):
                 os.rmdir(path)

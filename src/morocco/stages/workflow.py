@@ -7,6 +7,7 @@ import fcntl
 import gc
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,21 @@ def open_suite(config: Mapping[str, Any], files: Sequence[str | os.PathLike[str]
 
 
 def calm_scheduler(workflow: Any) -> None:
-    """Switch off Snakemake's default limit of 100 job starts a second; one that was set stays.
+    """Two things of Snakemake's scheduler that would spoil a campaign.
 
-    Its timers multiply: every job leaves one more that wakes the scheduler each second, and after
-    300 runs the scheduler itself uses a fifth of a core while the next run is measured.
+    Its default limit of 100 job starts a second is switched off; one that was set stays. Its timers
+    multiply: every job leaves one more that wakes the scheduler each second, and after 300 runs the
+    scheduler itself uses a fifth of a core while the next run is measured.
+
+    Its lock becomes one that a thread may take twice. The handler of SIGTERM takes it in the main
+    thread; where that thread holds it just then, it would wait for itself for ever.
     """
     scheduler: Any = getattr(workflow, "scheduler", None)
     limit = getattr(scheduler, "job_rate_limiter", None)
     if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
         scheduler.job_rate_limiter = None
+    if hasattr(scheduler, "_lock"):
+        scheduler._lock = threading.RLock()
 
 
 def begin() -> None:
