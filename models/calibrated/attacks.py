@@ -61,9 +61,12 @@ def readable(path):
         return f"{len(os.listdir(path))} entries"
     fd = os.open(path, os.O_RDONLY)
     try:
-        return f"{len(os.read(fd, 64))} bytes"
+        size = len(os.read(fd, 64))
     finally:
         os.close(fd)
+    if not size:
+        raise OSError("empty: the engine laid /dev/null over it")
+    return f"{size} bytes"
 
 
 def engine():
