@@ -38,7 +38,7 @@ from morocco.tasks.registry import TASKS
 IMAGE = "morocco/campaign-calibrated:latest"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 SEED = 6
-PLOTTED = 6  # models whose plots are made, and scaled up to all: a model takes 7 s
+PLOTTED = 2  # models whose plots are made, and scaled up to all: a model takes 7 s
 _LOOK_SECONDS = 0.5
 
 
@@ -292,6 +292,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, help="default 50, short 3")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/soak.md")
     args = parser.parse_args()
+    # Started in the background of a shell, we would be deaf to INT, and so would all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     models, repeats, tasks = (2, 2, ["terra", "rcb"]) if args.short else (6, 5, list(TASKS))
     kills = args.kills if args.kills is not None else 3 if args.short else 50
     with tempfile.TemporaryDirectory(prefix="morocco-campaign-") as name:

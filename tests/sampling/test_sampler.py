@@ -58,6 +58,12 @@ def test_the_peak_is_the_largest_of_all_samples():
     assert not sampler.peaks(None).pss_refused
 
 
+def test_no_more_is_anonymous_than_the_kernel_counted_in_all():
+    sampler = run_sampler(Counters(lambda t: 500 * MIB), 0.1)
+    assert sampler.peaks(None, 450 * MIB).anon_bytes == 450 * MIB
+    assert sampler.peaks(None, 900 * MIB).anon_bytes == 500 * MIB
+
+
 def test_memory_at_rest_is_looked_at_less_often():
     """Reading what is anonymous is the dear part; while nothing is charged it stands still."""
     looks = []

@@ -11,7 +11,8 @@ from morocco.sampling.sampler import Sampler
 
 def read_totals(cgroup: CgroupParent | None, sampler: Sampler, started_at: float | None) -> Totals:
     """Exact totals after the exit; what cannot be had is null with its reason."""
-    peaks = sampler.peaks(started_at)
+    memory_peak = cgroup.memory_peak_bytes() if cgroup else None
+    peaks = sampler.peaks(started_at, memory_peak)
     absent: dict[str, str] = {}
     if cgroup is None:
         no_cgroup = "no cgroup v1 or v2 is mounted at /sys/fs/cgroup"
@@ -25,7 +26,7 @@ def read_totals(cgroup: CgroupParent | None, sampler: Sampler, started_at: float
         cpu_system_seconds=system,
         ram_pss_peak_bytes=peaks.pss_bytes,
         ram_anon_peak_bytes=peaks.anon_bytes,
-        ram_cgroup_peak_bytes=cgroup.memory_peak_bytes(),
+        ram_cgroup_peak_bytes=memory_peak,
         processes_peak=peaks.processes,
         read_bytes=cgroup.read_bytes(),
         source=f"cgroup{cgroup.layout.version}",

@@ -143,13 +143,16 @@ class Sampler:
         if self._thread:
             self._thread.join()
 
-    def peaks(self, started_at: float | None) -> Peaks:
+    def peaks(self, started_at: float | None, at_most: int | None = None) -> Peaks:
         """Peaks since ``started_at``: before, the engine's own set-up process is in the cgroup.
 
         Σ PSS holds all anonymous memory, so its peak is no less than that one's, which is seen
-        far more often.
+        far more often. ``at_most``: what the kernel counted of the whole cgroup, which bounds the
+        anonymous part where file pages came and went between two looks at a process's own mark.
         """
         anon, pss = self._anon.since(started_at), self._pss.since(started_at)
+        if anon is not None and at_most is not None:
+            anon = min(anon, at_most)
         return Peaks(
             anon,
             None if pss is None else max(pss, anon or 0),
