@@ -43,7 +43,7 @@ def v2(tmp_path: Path) -> CgroupParent:
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(text)
     layout = detect_layout(tmp_path)
-    assert layout == CgroupLayout(2, {"": tmp_path})
+    assert layout == CgroupLayout(2, {"": tmp_path}, (tmp_path,))
     return CgroupParent(layout, "/morocco/run", True, {"": run})
 
 
@@ -105,6 +105,17 @@ def test_open_files_follow_the_counter(v1):
     (v1.folders["cpuacct"] / "cpuacct.usage").write_text("3000000000\n")
     assert v1.cpu_seconds() == 3.0
     v1.close()
+
+
+def test_no_hierarchy_keeps_a_cgroup(v1, tmp_path):
+    """Docker makes a run's parent in those too that nothing is read from."""
+    others = [tmp_path / name / "morocco/run" for name in ("devices", "systemd", "unified")]
+    for folder in others:
+        (folder / "container").mkdir(parents=True)
+    parent = CgroupParent(detect_layout(tmp_path), v1.path, True, v1.folders)
+    parent.close()
+    assert not any(folder.exists() for folder in others)
+    assert (tmp_path / "devices/morocco").exists()  # other runs' may be below
 
 
 def test_a_shared_parent_gives_differences_and_no_peaks(parent):
