@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -111,14 +112,16 @@ def run_campaign(folder: Path, models: int, tasks: list[str], repeats: int, kill
     shown.plan_seconds = timed_call(folder, "-n")
     draw = random.Random(SEED)
     begin = time.monotonic()
+
+    def next_goal(count: int) -> int | None:
+        """Evenly over the first half of the runs; the second half shows a long undisturbed call."""
+        left = kills - sum(shown.kills.values())
+        return count + max(1, (shown.planned // 2 - count) // left) if left else None
+
     while True:
         before = standing(folder)
-        # Evenly over the first half of the runs; the second half shows a long undisturbed call.
-        count = len(record_files(folder))
-        left = kills - sum(shown.kills.values())
-        goal = count + max(1, (shown.planned // 2 - count) // left) if left else None
         shown.calls += 1
-        finished = one_call(folder, client, shown, draw, goal)
+        finished = one_call(folder, client, shown, draw, next_goal)
         after = standing(folder)
         shown.lost += [name for name, state in before.items() if after.get(name) != state]
         if finished:
@@ -148,10 +151,19 @@ def standing(folder: Path) -> dict[str, bytes]:
 
 
 def one_call(
-    folder: Path, client: Any, shown: Campaign, draw: random.Random, goal: int | None
+    folder: Path,
+    client: Any,
+    shown: Campaign,
+    draw: random.Random,
+    next_goal: Callable[[int], int | None],
 ) -> bool:
-    """One call, struck once ``goal`` records stand; True where it finished the suite."""
+    """One call, struck whenever the next goal of records stands; True where it finished the suite.
+
+    Not every strike ends it: one at a bench job costs that run alone.
+    """
     memory: list[float] = []
+    begun = len(record_files(folder))
+    goal = next_goal(begun)
     with open(folder / "calls.log", "a") as log:
         call = subprocess.Popen(
             command(folder), cwd=folder, stdout=log, stderr=log, start_new_session=True
@@ -160,13 +172,13 @@ def one_call(
         while call.poll() is None:
             time.sleep(_LOOK_SECONDS)
             count = len(record_files(folder))
-            if count:
+            if count > begun:  # the plan is made
                 memory.append(resident(call.pid, "VmRSS"))
             shown.job_memory += [resident(pid, "VmHWM") for pid in job_pids(client)]
             if goal is not None and count >= goal:
                 time.sleep(draw.uniform(0, 2))
                 strike(call, client, shown, draw)
-                goal = None
+                goal = next_goal(count)
     finally:
         if call.poll() is None:
             with contextlib.suppress(ProcessLookupError):

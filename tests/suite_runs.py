@@ -19,6 +19,7 @@ from calibrated_runs import ROOT, SAMPLE, TAG, leftovers
 
 from morocco.engine.reap import LABEL, OWNER
 from morocco.formats.record import RunRecord, read_record
+from morocco.sampling.noise import compare, read_machine_state
 
 # What other people's work on this machine does is no reason to measure again here.
 ANY_NOISE = {"foreign_cores": 99, "steal_share": 1, "psi_share": 1, "swap_pages": 10**9}
@@ -163,6 +164,13 @@ class SuiteFolder:
 
     def left(self, client: Any) -> list[str]:
         return leftovers(client, self.results)
+
+
+def foreign_cores(seconds: float = 2.0) -> float:
+    """Load of other people's on this machine now, in cores: some tests need quiet to disturb."""
+    before = read_machine_state()
+    time.sleep(seconds)
+    return compare(before, read_machine_state(), 0.0, None).foreign_cpu_cores or 0.0
 
 
 def own_containers(client: Any, model: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from calibrated_runs import make_spec, measure_spec
-from suite_runs import wait_until
+from suite_runs import foreign_cores, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("own_lock", "calibrated_image")]
 BURNER = """
@@ -43,9 +43,11 @@ def test_load_beside_a_busy_container_is_seen(engine, tmp_path):
 
 def test_a_runs_own_work_and_that_of_the_run_before_are_not_foreign(engine, tmp_path):
     """The engine's process of a container reaps it and outlives it by a moment."""
+    if (ambient := foreign_cores()) > 0.3:
+        pytest.skip(f"{ambient:.1f} cores of other people's load: no quiet here")
     for index in range(1, 4):
         busy = measure_spec(engine, tmp_path, make_spec(*BUSY, size=1), index)
         idle = measure_spec(engine, tmp_path, make_spec("--init", "1", size=1), index)
-        # On a machine where nothing else runs. The tests' own processes are not foreign.
+        # The tests' own processes are not foreign.
         assert foreign_seconds(busy) < 0.8
         assert foreign_seconds(idle) < 0.8

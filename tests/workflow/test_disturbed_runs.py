@@ -11,9 +11,7 @@ import threading
 import time
 
 import pytest
-from suite_runs import model, owner_pid, read_stats, running, wait_until
-
-from morocco.sampling.noise import compare, read_machine_state
+from suite_runs import foreign_cores, model, owner_pid, read_stats, running, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.workflow]
 
@@ -86,10 +84,7 @@ def test_killed_held_up_and_slowed_runs_are_measured_again(suite, engine):
 
 
 def test_foreign_load_disturbs_a_run(suite, engine):
-    before = read_machine_state()
-    time.sleep(2)
-    ambient = compare(before, read_machine_state(), 0.0, None).foreign_cpu_cores
-    if ambient > 0.3:
+    if (ambient := foreign_cores()) > 0.3:
         pytest.skip(f"{ambient:.1f} cores of other people's load: no quiet to disturb")
 
     def burn(entry):
