@@ -9,7 +9,7 @@ import pytest
 from calibrated_runs import make_spec, measure_spec
 from suite_runs import model, running, wait_until
 
-from morocco.bench import execute
+from morocco.bench import observe
 from morocco.screen.settle import settle_cell
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("own_lock", "calibrated_image")]
@@ -23,7 +23,7 @@ def test_a_clock_that_is_stepped_makes_the_run_invalid(engine, tmp_path, monkeyp
     def stepped():
         return time.time() + (step if time.monotonic() - begin > 0.6 else 0.0)
 
-    monkeypatch.setattr(execute, "time", SimpleNamespace(time=stepped, monotonic=time.monotonic))
+    monkeypatch.setattr(observe, "time", SimpleNamespace(time=stepped, monotonic=time.monotonic))
     run = measure_spec(engine, tmp_path, make_spec("--init", "1.5"))
     assert run.codes == ["clock_stepped"]
     assert f"{step:+.3f} s" in run.record.verdict.reasons[0].detail
