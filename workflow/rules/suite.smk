@@ -26,8 +26,8 @@ R = SUITE.results
 # wildcards and nothing else: told so, a plan of 54,000 runs is a fifth shorter.
 for function in (Plan.bench_spec, Plan.init_spec, Plan.image_text, Plan.priority):
     overwrite_function_params(function, {})
-# What is there once a run or an image is a plain program: Snakemake's `script:` would look at its
-# source for each job's plan, and import Snakemake for each job.
+# Rules with a job a run or an image call plain programs: for `script:` Snakemake reads the source
+# anew while it plans each job, and each job imports Snakemake.
 PYTHON = (
     "python"
     if workflow.deployment_settings.deployment_method
