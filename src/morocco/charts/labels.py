@@ -91,16 +91,22 @@ def _best(
     mark: Mark, frame: Box, taken: list[Box], discs: list[Box], obstacles: Sequence[Box]
 ) -> Placed:
     best: tuple[float, Placed] | None = None
+    # What no place reaches costs none of them anything: with hundreds of marks that is most.
+    x = mark.radius + GAP + max(_DISTANCES) + mark.width
+    y = mark.radius + GAP + max(_DISTANCES) + mark.height
+    reach = Box(mark.x - x, mark.y - y, mark.x + x, mark.y + y)
+    taken, discs, obstacles = (
+        [box for box in boxes if reach.overlap(box)] for boxes in (taken, discs, obstacles)
+    )
     for distance in _DISTANCES:
         for angle in _ANGLES:
             box = _beside(mark, angle, distance)
             if not box.inside(frame):
                 continue
-            cost = (
-                100 * sum(map(box.overlap, taken))
-                + 10 * sum(map(box.overlap, discs))
-                + sum(map(box.overlap, obstacles))
-            )
+            cost = 100 * sum(map(box.overlap, taken))
+            if best is not None and cost >= best[0]:  # the rest cannot make it less
+                continue
+            cost += 10 * sum(map(box.overlap, discs)) + sum(map(box.overlap, obstacles))
             place = Placed(box, _align(angle), leader=distance >= _LEADER_FROM)
             if cost == 0:
                 return place
