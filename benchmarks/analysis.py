@@ -7,7 +7,6 @@ FOLDER`` prints the costs of the suite in FOLDER as JSON.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import subprocess
 import sys
@@ -39,8 +38,7 @@ class AnalysisCost:
     screening: float
     statistics: float
     board: float
-    plots: float
-    plotted: int  # models whose plots were made; ``plots`` is scaled up from them to all
+    plots: float  # scaled up from the models whose plots were made to all
     first_method: float  # read every log, estimate; nothing checked, nothing drawn
 
     @property
@@ -102,19 +100,16 @@ def analyse(plotted: int | None) -> AnalysisCost:
             plot_model(results, model, tasks, f"{results}/plots/{model}")
 
     lines: list[int] = []
-    cost = AnalysisCost(
-        runs=len(suite.runs()),
-        lines=0,
-        screening=seconds(screen),
-        statistics=seconds(estimate),
-        board=seconds(lambda: write_board([results], f"{results}/board")),
-        plots=seconds(plot) * len(suite.models) / len(drawn),
-        plotted=len(drawn),
-        first_method=seconds(lambda: lines.append(first_method(results))),
-    )
+    cost = {
+        "screening": seconds(screen),
+        "statistics": seconds(estimate),
+        "board": seconds(lambda: write_board([results], f"{results}/board")),
+        "plots": seconds(plot) * len(suite.models) / len(drawn),
+        "first_method": seconds(lambda: lines.append(first_method(results))),
+    }
     for model in suite.models:  # what was not drawn here still is an output
         os.makedirs(f"{results}/plots/{model}", exist_ok=True)
-    return dataclasses.replace(cost, lines=lines[0])
+    return AnalysisCost(runs=len(suite.runs()), lines=lines[0], **cost)
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -29,7 +29,7 @@ packages() {
 kernel() {
     [[ -e $state/vmlinuz ]] && return
     mkdir -p "$state"
-    local name
+    local name version
     name=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
     (cd "$state" && apt-get -qq download "$name" && dpkg-deb -x "$name"_*.deb root && rm -f ./*.deb)
     version=$(basename "$state"/root/lib/modules/*)
@@ -86,7 +86,7 @@ guest() {
     grep -qE 'svm|vmx' /proc/cpuinfo && [[ -w /dev/kvm ]] && machine=(-accel kvm -cpu host)
     qemu-system-x86_64 "${machine[@]}" -smp 2 -m "$memory" -nographic -no-reboot -nic none \
         -kernel "$state/vmlinuz" -initrd "$state/initramfs" \
-        -append "console=ttyS0 quiet panic=-1 systemd.unified_cgroup_hierarchy=1" \
+        -append "console=ttyS0 quiet panic=-1" \
         -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap
 }
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from morocco.sampling.proc import kilobytes, read_proc
+
 
 @dataclass(frozen=True)
 class PssReading:
@@ -35,10 +37,10 @@ def read_pss(pids: Iterable[int]) -> PssReading:
             continue
         except OSError:  # ESRCH while it ends
             continue
-        size = _kilobytes(text, b"\nPss:")
+        size = kilobytes(text, b"\nPss:")
         if size is not None:
             total += size * 1024
-            anon += (_kilobytes(text, b"\nPss_Anon:") or 0) * 1024
+            anon += (kilobytes(text, b"\nPss_Anon:") or 0) * 1024
             processes += 1
     if not processes:
         return PssReading(None, None, 0, refused)
@@ -58,20 +60,9 @@ def read_high_water(pid: int) -> HighWater | None:
 
     Unlike a sampled size it remembers a peak of any shortness. Costs 15 µs.
     """
-    try:
-        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
-            text = file.read(4096)
-    except OSError:
+    text = read_proc(pid, "status")
+    peak = kilobytes(text, b"\nVmHWM:") if text else None
+    if text is None or peak is None:  # a kernel thread, or a process that has just ended
         return None
-    peak = _kilobytes(text, b"\nVmHWM:")
-    if peak is None:  # a kernel thread, or a process that has just ended
-        return None
-    other = (_kilobytes(text, b"\nRssFile:") or 0) + (_kilobytes(text, b"\nRssShmem:") or 0)
+    other = (kilobytes(text, b"\nRssFile:") or 0) + (kilobytes(text, b"\nRssShmem:") or 0)
     return HighWater(peak * 1024, other * 1024)
-
-
-def _kilobytes(text: bytes, key: bytes) -> int | None:
-    position = text.find(key)
-    if position < 0:
-        return None
-    return int(text[position + len(key) : text.index(b"kB", position)])

@@ -16,12 +16,27 @@ class Stat(NamedTuple):
     cpu_seconds: float  # its own: user and system time, not that of reaped children
 
 
+def read_proc(pid: int | str, name: str) -> bytes | None:
+    """``/proc/<pid>/<name>`` by one read, for small files; None for a process that is gone."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+            return file.read(8192)
+    except OSError:
+        return None
+
+
+def kilobytes(text: bytes, key: bytes) -> int | None:
+    """The value of a line as ``VmHWM:   1234 kB``, ``key`` with the line's end before it."""
+    position = text.find(key)
+    if position < 0:
+        return None
+    return int(text[position + len(key) : text.index(b"kB", position)])
+
+
 def read_stat(pid: int | str) -> Stat | None:
     """None for a process that is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            text = file.read(4096)
-    except OSError:
+    text = read_proc(pid, "stat")
+    if text is None:
         return None
     end = text.rindex(b")")
     fields = text[end + 2 :].split()

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from morocco.sampling.proc import descendants, read_stat
+from morocco.sampling.proc import descendants, kilobytes, read_proc, read_stat
 
 # Listing processes walks all of /proc; between two walks a new child is not seen.
 _LIST_SECONDS = 0.05
@@ -59,10 +59,6 @@ class ProcessTree:
 
 
 def _rss_anon(pid: int) -> int | None:
-    try:
-        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
-            text = file.read(8192)
-    except OSError:
-        return None
-    place = text.find(b"\nRssAnon:")
-    return int(text[place + 9 : text.index(b"kB", place)]) * 1024 if place >= 0 else None
+    text = read_proc(pid, "status")
+    size = kilobytes(text, b"\nRssAnon:") if text else None
+    return None if size is None else size * 1024
